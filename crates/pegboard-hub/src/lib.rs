@@ -1,0 +1,3 @@
+//! Every remote plugin.
+
+#![forbid(unsafe_code)]

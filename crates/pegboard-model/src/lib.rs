@@ -1,0 +1,30 @@
+//! Every noun of Pegboard.
+//!
+//! This crate says what a plugin, a workflow, a run, a call and a value are, and owns the one port through which the rest
+//! of the house calls plugins ([`PluginRunner`]). It touches nothing: no runtime, no SQL, no HTTP, no file, no clock.
+
+#![forbid(unsafe_code)]
+
+pub mod call;
+pub mod error;
+pub mod id;
+pub mod log;
+pub mod plugin;
+pub mod run;
+pub mod runner;
+pub mod time;
+pub mod value;
+pub mod worker;
+pub mod workflow;
+
+pub use call::{Call, CallEvent, Failure, FailureKind, ItemOutcome, Operation, RunContext};
+pub use error::{Error, ErrorKind};
+pub use id::{CallId, PluginName, ResourceName, RunId};
+pub use log::{LogLevel, LogLine, LogStream};
+pub use plugin::{Contribution, Dialect, PluginRecord, PluginSource, PluginState};
+pub use run::{Run, RunCause, RunState, StageRun};
+pub use runner::PluginRunner;
+pub use time::Timestamp;
+pub use value::{Argument, ObjectHandle, Value};
+pub use worker::{WorkerState, WorkerStatus};
+pub use workflow::{Metadata, Resource, Stage, StageType, Workflow, WorkflowSpec};

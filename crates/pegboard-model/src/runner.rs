@@ -1,0 +1,22 @@
+//! The port through which everybody calls plugins.
+
+use futures::stream::BoxStream;
+
+use crate::call::{Call, CallEvent};
+use crate::id::PluginName;
+
+/// Runs calls on plugins, wherever those live: in local workers (engine), in remote ones (hub), on a cluster.
+///
+/// Contract: the stream yields events in order and ends after exactly one [`CallEvent::Finished`] or [`CallEvent::Failed`].
+/// Dropping it before then cancels the call: the plugin is asked to stop and after a grace its worker is ended. A call to a
+/// plugin that does not exist, is parked or does not load ends with a `Failed`, never with a hang.
+pub trait PluginRunner: Send + Sync + 'static {
+    /// Queues the call; it begins when a worker of the plugin is free.
+    fn call(&self, call: Call) -> BoxStream<'static, CallEvent>;
+
+    /// How many calls of this plugin can run at once. At least one.
+    fn slots(&self, plugin: &PluginName) -> usize;
+
+    /// The plugin that owns the module of a dotted target; [`PluginName::base`] when none does.
+    fn owner(&self, target: &str) -> PluginName;
+}

@@ -1,0 +1,1 @@
+//! Every listening socket.
