@@ -73,6 +73,14 @@ pub enum Operation {
         /// The value.
         argument: Argument,
     },
+    /// Call a named operation with a JSON payload: for plugins that exchange JSON, not pickles. Remote plugins take nothing
+    /// else. Ends with one inline value that holds JSON text.
+    Invoke {
+        /// Name of the operation, as the plugin's dialect knows it.
+        name: String,
+        /// One JSON value.
+        payload: Bytes,
+    },
 }
 
 /// How one item of [`Operation::Items`] ended.
