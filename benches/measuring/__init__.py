@@ -1,0 +1,1 @@
+"""The benchmarks behind `benches/run`: what is measured, against what, and how it is told."""

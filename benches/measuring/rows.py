@@ -1,0 +1,235 @@
+"""The measurements. In each, Pegboard and the peer take turns, a round each; a first round warms both up and is not counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from .probe import Probe
+from .report import Comparison, Row, Series
+from .server import Server
+from .workshop import Workshop
+
+__all__ = ["MEASUREMENTS", "Effort", "Measurement"]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much of everything."""
+
+    rounds: int
+    items: int
+    calls: int
+    megabytes: int
+    chain: int
+
+
+Measurement = Callable[[Workshop, Effort], list[Row]]
+
+
+def items(shop: Workshop, effort: Effort) -> list[Row]:
+    """Trivial items through a parameterized stage. Each side is started afresh every round, so that none waits behind."""
+    stages: list[dict[str, Any]] = [
+        {"name": "numbers", "target": "pegboard_bench.numbers"},
+        {"name": "same", "target": "pegboard_bench.same", "type": "parameterized", "depends_on": ["numbers"]},
+    ]
+    data = _installed(shop, "producer")
+    figures: dict[str, list[float]] = defaultdict(list)
+    peers = {"Dask distributed": "dask_items", "Ray": "ray_items"}
+    for number in range(effort.rounds):
+        with _server(shop, data) as server:
+            _apply(server, shop, "bench-items", stages)
+            server.run("bench-items", {"count": effort.items // 10})
+            run = server.run("bench-items", {"count": effort.items})
+            counts = next(stage["items"] for stage in run.record["stages"] if stage["name"] == "same")
+            if counts["done"] != effort.items:
+                raise RuntimeError(f"items were lost: {counts}")
+        figures["client"].append(effort.items / run.seconds)
+        figures["recorded"].append(effort.items / run.recorded_seconds)
+        told = [f"Pegboard {figures['client'][-1]:,.0f}"]
+        for peer, script in peers.items():
+            with Probe(shop.peer(script), shop.log) as probe:
+                probe.ask(items=effort.items // 10)
+                figures[peer].append(effort.items / probe.ask(items=effort.items)["seconds"])
+            told.append(f"{peer} {figures[peer][-1]:,.0f}")
+        shop.say(f"  round {number + 1}: {', '.join(told)} items/s")
+    ours = Series("Pegboard", "items/s", figures["client"])
+    what = f"{effort.items:,} trivial items through a parameterized stage"
+    rows = [
+        Row(what, ours, Series(peer, "items/s", figures[peer]), Comparison(factor=10), higher_is_better=True) for peer in peers
+    ]
+    rows.append(Row("the same, from start to finish as the run records it", Series("", "items/s", figures["recorded"])))
+    return rows
+
+
+def calls(shop: Workshop, effort: Effort) -> list[Row]:
+    """A call to a warm worker and its answer."""
+    figures: dict[str, list[float]] = defaultdict(list)
+    with _engine(shop) as engine, Probe(shop.peer("pool_calls"), shop.log) as pool:
+        for number in _rounds(effort):
+            for side, probe in (("ours", engine), ("pool", pool)):
+                answer = probe.ask(calls=effort.calls)
+                if number:
+                    figures[side].append(answer["median_seconds"])
+                    figures[f"{side} p99"].append(answer["p99_seconds"])
+    what = f"call to a warm worker and back, median of {effort.calls:,}"
+    peer = "ProcessPoolExecutor"
+    return [
+        Row(what, Series("", "µs", figures["ours"]), Series(peer, "µs", figures["pool"]), Comparison(factor=2)),
+        Row("the same, 99th percentile", Series("", "µs", figures["ours p99"]), Series(peer, "µs", figures["pool p99"])),
+    ]
+
+
+def handover(shop: Workshop, effort: Effort) -> list[Row]:
+    """A large value from the end of one stage to the beginning of the next, in another process."""
+    data = _installed(shop, "producer", "consumer")
+    rows = []
+    with _server(shop, data) as server, Probe(shop.peer("socket_handover"), shop.log) as socket:
+        for value, noun in (("array", "numpy array"), ("frame", "pandas DataFrame")):
+            stages: list[dict[str, Any]] = [
+                {"name": "make", "target": f"pegboard_bench.{value}"},
+                {"name": "take", "target": "pegboard_bench_consumer.receive", "depends_on": ["make"]},
+            ]
+            name = f"bench-{value}"
+            _apply(server, shop, name, stages)
+            ours, theirs = [], []
+            for number in _rounds(effort):
+                result = server.run(name, {"megabytes": effort.megabytes}).record["result"]
+                other = socket.ask(value=value, megabytes=effort.megabytes)
+                if result["producer"] == result["consumer"] or result["sum"] != other["sum"]:
+                    raise RuntimeError(f"not the same value in another process: {result}, {other}")
+                if number:
+                    ours.append(result)
+                    theirs.append(other)
+
+            def series(key: str, unit: str, ours: list[Any] = ours, theirs: list[Any] = theirs) -> tuple[Series, Series]:
+                peer = "pickle over a Unix socket"
+                return Series("", unit, [o[key] for o in ours]), Series(peer, unit, [t[key] for t in theirs])
+
+            what = f"{effort.megabytes} MB {noun} to the next process"
+            rows.append(Row(what, *series("seconds", "ms"), Comparison(factor=5)))
+            rows.append(Row("its first reading", *series("read_seconds", "ms")))
+            own = Comparison(limit=effort.megabytes * 1e6)
+            rows.append(Row("memory of the consumer's own, value held and read", *series("own_bytes", "MB"), own))
+    return rows
+
+
+def worker(shop: Workshop, effort: Effort) -> list[Row]:
+    """One more worker that has pandas imported: from the request to its first answer."""
+    ours, theirs = [], []
+    with _engine(shop) as engine:
+        python = engine.about["python"]
+        for number in _rounds(effort):
+            answer = engine.ask(start=True)
+            fresh = _fresh_interpreter(python)
+            if number:
+                ours.append(answer["seconds"])
+                theirs.append(fresh)
+    peer = Series("fresh interpreter", "ms", theirs)
+    return [Row("worker with pandas imported, request to answer", Series("", "ms", ours), peer, Comparison(limit=0.05))]
+
+
+def server(shop: Workshop, effort: Effort) -> list[Row]:
+    """The server alone: first answer, memory."""
+    new, again, memory = [], [], []
+    for number in range(effort.rounds):
+        data = shop.data / f"empty-{number}"
+        with _server(shop, data) as first:
+            new.append(first.first_answer_seconds)
+        with _server(shop, data) as second:
+            again.append(second.first_answer_seconds)
+            for _ in range(20):
+                second.request("GET", "/-/health")
+            time.sleep(0.3)
+            if second.children():
+                raise RuntimeError("the server has children although it has no plugin")
+            memory.append(float(second.resident_bytes()))
+    return [
+        Row("server, process start to first answer", Series("", "ms", again), target=Comparison(limit=0.1)),
+        Row("the same on a data directory that does not exist yet", Series("", "ms", new)),
+        Row("server's resident memory, no workers", Series("", "MB", memory), target=Comparison(limit=60e6)),
+    ]
+
+
+def chain(shop: Workshop, effort: Effort) -> list[Row]:
+    """Stages that do nothing, one after the other, each durably recorded."""
+    stages: list[dict[str, Any]] = [{"name": "s0", "target": "pegboard_bench.nothing"}]
+    for number in range(1, effort.chain):
+        stages.append({"name": f"s{number}", "target": "pegboard_bench.nothing", "depends_on": [f"s{number - 1}"]})
+    data = _installed(shop, "producer")
+    recorded, client = [], []
+    with _server(shop, data) as server:
+        _apply(server, shop, "bench-chain", stages)
+        for number in _rounds(effort):
+            run = server.run("bench-chain", {})
+            if number:
+                recorded.append(run.recorded_seconds / effort.chain)
+                client.append(run.seconds / effort.chain)
+    what = f"chain of {effort.chain} stages that do nothing, durably recorded, per stage"
+    return [
+        Row(what, Series("", "ms", recorded), target=Comparison(limit=0.001)),
+        Row("the same, as the client sees it", Series("", "ms", client)),
+    ]
+
+
+MEASUREMENTS: Final[dict[str, Measurement]] = {
+    "items": items,
+    "calls": calls,
+    "handover": handover,
+    "worker": worker,
+    "server": server,
+    "chain": chain,
+}
+
+
+def _rounds(effort: Effort) -> range:
+    """Round 0 warms up."""
+    return range(effort.rounds + 1)
+
+
+@contextmanager
+def _server(shop: Workshop, data: Path) -> Iterator[Server]:
+    with Server(shop.pegboard, data, shop.log) as server:
+        yield server
+
+
+@contextmanager
+def _engine(shop: Workshop) -> Iterator[Probe]:
+    command = [str(shop.measure), str(shop.data / "engine"), str(shop.plugin("producer"))]
+    with Probe(command, shop.log) as probe:
+        yield probe
+
+
+def _installed(shop: Workshop, *plugins: str) -> Path:
+    """A data directory with these plugins, made once per set."""
+    data = shop.data / "-".join(plugins)
+    if not data.exists():
+        with _server(shop, data) as server:
+            for plugin in plugins:
+                server.command("install", str(shop.plugin(plugin)))
+    return data
+
+
+def _apply(server: Server, shop: Workshop, name: str, stages: list[dict[str, Any]]) -> None:
+    document = {"kind": "workflow", "metadata": {"name": name}, "spec": {"stages": stages}}
+    path = shop.data / f"{name}.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+    server.command("apply", str(path))
+
+
+def _fresh_interpreter(python: str) -> float:
+    """From the start of a process until it has imported pandas."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    begin = time.perf_counter()
+    with subprocess.Popen([python, "-c", "import pandas; print(flush=True)"], stdout=subprocess.PIPE, env=environment) as process:
+        if process.stdout is None or not process.stdout.readline():
+            raise RuntimeError(f"{python} cannot import pandas")
+        return time.perf_counter() - begin

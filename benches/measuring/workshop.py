@@ -1,0 +1,86 @@
+"""What the measurements need before they begin: the binaries, the peers' environment, a place for data."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["PEERS", "ROOT", "Workshop", "prepare"]
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+PEERS: Final = ["dask[distributed]", "numpy", "pandas", "psutil", "pyarrow", "ray"]
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Paths, and a way to tell the user what happens."""
+
+    pegboard: Path
+    """The server's binary."""
+    measure: Path
+    """The engine's example of that name."""
+    python: Path
+    """The interpreter that has the peers."""
+    data: Path
+    """Where servers and engines keep what they write; emptied at the beginning."""
+    log: Path
+    """What the children say on standard error."""
+    say: Callable[[str], None]
+
+    def peer(self, name: str) -> list[str]:
+        """The command that starts a peer."""
+        return [str(self.python), str(ROOT / "benches" / "peers" / f"{name}.py")]
+
+    def plugin(self, name: str) -> Path:
+        return ROOT / "benches" / "plugins" / name
+
+    def versions(self) -> str:
+        """Of the peers, in one line."""
+        names = [name.partition("[")[0] for name in PEERS] + ["distributed"]
+        code = "import sys; from importlib.metadata import version; print(', '.join(f'{n} {version(n)}' for n in sys.argv[1:]))"
+        return subprocess.run(
+            [str(self.python), "-c", code, *sorted(names)], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+
+def prepare(target: Path, build: bool, say: Callable[[str], None]) -> Workshop:
+    """Builds what is not there. The peers' environment is made once and whenever the list of peers changes."""
+    if build:
+        _run(say, ["cargo", "build", "--release", "-p", "pegboard-server"])
+        _run(say, ["cargo", "build", "--release", "-p", "pegboard-engine", "--example", "measure"])
+    pegboard, measure = target / "release" / "pegboard", target / "release" / "examples" / "measure"
+    for binary in (pegboard, measure):
+        if not binary.exists():
+            raise SystemExit(f"{binary} does not exist; leave `--no-build` out")
+
+    data = target / "bench-data"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    return Workshop(pegboard, measure, _peers(target / "bench-venv", say), data, data / "children.log", say)
+
+
+def _peers(folder: Path, say: Callable[[str], None]) -> Path:
+    python, marker, made_of = folder / "bin" / "python", folder / "made-of", "\n".join(PEERS)
+    if marker.exists() and marker.read_text(encoding="utf-8") == made_of:
+        return python
+    shutil.rmtree(folder, ignore_errors=True)
+    uv = shutil.which("uv")
+    if uv is not None:
+        _run(say, [uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
+        _run(say, [uv, "pip", "install", "--quiet", "--python", str(python), *PEERS])
+    else:
+        _run(say, [sys.executable, "-m", "venv", str(folder)])
+        _run(say, [str(python), "-m", "pip", "install", "--quiet", *PEERS])
+    marker.write_text(made_of, encoding="utf-8")
+    return python
+
+
+def _run(say: Callable[[str], None], command: list[str]) -> None:
+    say(" ".join(command))
+    subprocess.run(command, check=True, cwd=ROOT)
