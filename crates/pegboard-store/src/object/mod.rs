@@ -1,0 +1,106 @@
+//! Objects: large values by key, in a folder or in a bucket.
+//!
+//! Invariant: a key's object is whole or absent; a put that was cut short leaves the one before. The driver's errors and its
+//! escaped paths go no further than this file.
+
+mod key;
+mod local;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::error::StoreError;
+use crate::options::StoreOptions;
+use key::Keys;
+
+/// One folder or one bucket.
+pub(crate) struct Objects {
+    driver: Arc<dyn ObjectStore>,
+    keys: Keys,
+    closed: AtomicBool,
+}
+
+impl Objects {
+    pub(crate) async fn open(options: &StoreOptions) -> Result<Self, StoreError> {
+        let driver = local::open(options.directory.join("objects")).await?;
+        Ok(Self { driver, keys: Keys::in_folder(), closed: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let path = self.keys.to_path(key)?;
+        self.driver()?.put(&path, bytes.into()).await.map(drop).map_err(from_driver)
+    }
+
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let path = self.keys.to_path(key)?;
+        match self.driver()?.get(&path).await {
+            Ok(found) => found.bytes().await.map(Some).map_err(from_driver),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(from_driver(error)),
+        }
+    }
+
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let path = self.keys.to_path(key)?;
+        match self.driver()?.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(from_driver(error)),
+        }
+    }
+
+    /// Asks for the folder that the prefix lies in, and keeps what begins with it.
+    pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let folder = self.keys.folder_of(prefix);
+        let mut found: Vec<String> = self
+            .driver()?
+            .list(folder.as_ref())
+            .try_filter_map(|entry| async move { Ok(self.keys.to_key(&entry.location).filter(|key| key.starts_with(prefix))) })
+            .try_collect()
+            .await
+            .map_err(from_driver)?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn driver(&self) -> Result<&dyn ObjectStore, StoreError> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("the store is closed".to_owned()));
+        }
+        Ok(self.driver.as_ref())
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.driver)
+    }
+}
+
+/// What a driver says, in the words of the store. The system's own error is somewhere in the chain of causes.
+fn from_driver(error: object_store::Error) -> StoreError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(one) = cause {
+        if let Some(io) = one.downcast_ref::<std::io::Error>() {
+            match io.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    return StoreError::Full(error.to_string());
+                }
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    return StoreError::ReadOnly("objects".into(), error.to_string());
+                }
+                _ => {}
+            }
+        }
+        cause = one.source();
+    }
+    StoreError::Unavailable(format!("objects: {error}"))
+}

@@ -1,0 +1,123 @@
+//! Runs: one row each with the document of its head, and one row per stage.
+
+use pegboard_model::{Run, RunId, RunState, StageRun, Timestamp};
+
+use super::change::{change_run, change_stage};
+use super::{Cell, Row, Statement};
+use crate::change::RunFilter;
+use crate::document;
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// Head first (position -1), then the stages, as one statement: one moment of the run, never a mixture of two.
+const ONE: &str = "select -1 as position, document from runs where uid = $1 union all \
+     select position, document from stage_runs where run = (select ordinal from runs where uid = $1) order by position";
+const BY_NAME: &str = "select -1 as position, document from runs where name = $1 union all \
+     select position, document from stage_runs where run = (select ordinal from runs where name = $1) order by position";
+const UNFINISHED: &str = "select uid, -1 as position, document, ordinal from runs where state in ('pending', 'running') union all \
+     select runs.uid, stage_runs.position, stage_runs.document, ordinal from runs join stage_runs on stage_runs.run = runs.ordinal \
+     where runs.state in ('pending', 'running') order by ordinal, position";
+const EXISTS: &str = "select uid from runs where uid = $1";
+const DELETE: [&str; 4] = [
+    "delete from log_lines where run = (select ordinal from runs where uid = $1)",
+    "delete from logs where run = (select ordinal from runs where uid = $1)",
+    "delete from stage_runs where run = (select ordinal from runs where uid = $1)",
+    "delete from runs where uid = $1",
+];
+
+impl Store {
+    /// The run with its stages.
+    pub async fn run(&self, uid: RunId) -> Result<Option<Run>, StoreError> {
+        let uid = uid.to_string();
+        whole(&self.read(ONE, vec![uid.as_str().into()]).await?, &uid)
+    }
+
+    /// The run of that name with its stages.
+    pub async fn run_by_name(&self, name: &str) -> Result<Option<Run>, StoreError> {
+        whole(&self.read(BY_NAME, vec![name.into()]).await?, name)
+    }
+
+    /// Without their stages (empty vectors): a list is O(rows listed).
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+        let (sql, parameters) = list(filter);
+        let rows = self.read(sql, parameters).await?;
+        if let (true, Some(before)) = (rows.is_empty(), filter.before) {
+            let uid = before.to_string();
+            if self.read(EXISTS, vec![uid.as_str().into()]).await?.is_empty() {
+                return Err(StoreError::NotFound(uid));
+            }
+        }
+        rows.iter().map(|row| document::read(row.text(0)?, row.text(1)?)).collect()
+    }
+
+    /// Whether there was one. Takes its stages and its log along; the object of its result is the caller's to delete.
+    pub async fn delete_run(&self, uid: RunId) -> Result<bool, StoreError> {
+        let uid = uid.to_string();
+        let touched = self.write(DELETE.map(|sql| Statement::new(sql, vec![uid.as_str().into()])).into()).await?;
+        Ok(touched > 0)
+    }
+
+    /// Ends every pending and running run, and its pending and running stages, as interrupted, in one transaction; returns the
+    /// runs, oldest first. For the start of the only server on this database: it does not know whose runs they are.
+    pub async fn interrupt_unfinished(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        let rows = self.read(UNFINISHED, Vec::new()).await?;
+        let mut statements = Vec::with_capacity(rows.len());
+        let mut ended = Vec::new();
+        for row in &rows {
+            let (uid, position) = (row.text(0)?, row.integer(1)?);
+            let run = uid.parse().map_err(|error| StoreError::Corrupt(format!("run: {error}")))?;
+            if let Ok(position) = usize::try_from(position) {
+                let mut stage: StageRun = document::read(row.text(2)?, uid)?;
+                if !stage.state.is_final() {
+                    (stage.state, stage.finished_at) = (RunState::Interrupted, Some(now));
+                    statements.push(change_stage(run, position, &stage)?);
+                }
+            } else {
+                let mut head: Run = document::read(row.text(2)?, uid)?;
+                (head.state, head.finished_at) = (RunState::Interrupted, Some(now));
+                statements.push(change_run(head)?);
+                ended.push(run);
+            }
+        }
+        self.write(statements).await?;
+        Ok(ended)
+    }
+}
+
+fn whole(rows: &[Row], subject: &str) -> Result<Option<Run>, StoreError> {
+    let Some((head, stages)) = rows.split_first() else { return Ok(None) };
+    let mut run: Run = document::read(head.text(1)?, subject)?;
+    run.stages = stages.iter().map(|row| document::read(row.text(1)?, subject)).collect::<Result<_, _>>()?;
+    Ok(Some(run))
+}
+
+/// Each combination of filters has an index that ends in `ordinal`, so the page is read from there and nothing else is.
+fn list(filter: &RunFilter) -> (&'static str, Vec<Cell>) {
+    let limit = if filter.limit == 0 { i64::MAX } else { i64::try_from(filter.limit).unwrap_or(i64::MAX) };
+    let mut parameters: Vec<Cell> = Vec::with_capacity(4);
+    parameters.extend(filter.workflow.clone().map(Cell::Text));
+    parameters.extend(filter.state.map(|state| Cell::Word(state.as_str())));
+    parameters.extend(filter.before.map(|before| Cell::Text(before.to_string())));
+    parameters.push(limit.into());
+    (
+        LISTS[usize::from(filter.workflow.is_some()) * 4
+            + usize::from(filter.state.is_some()) * 2
+            + usize::from(filter.before.is_some())],
+        parameters,
+    )
+}
+
+/// By workflow (4), state (2), before (1).
+const LISTS: [&str; 8] = [
+    "select document, uid from runs order by ordinal desc limit $1",
+    "select document, uid from runs where ordinal < (select ordinal from runs where uid = $1) order by ordinal desc limit $2",
+    "select document, uid from runs where state = $1 order by ordinal desc limit $2",
+    "select document, uid from runs where state = $1 and ordinal < (select ordinal from runs where uid = $2) \
+     order by ordinal desc limit $3",
+    "select document, uid from runs where workflow = $1 order by ordinal desc limit $2",
+    "select document, uid from runs where workflow = $1 and ordinal < (select ordinal from runs where uid = $2) \
+     order by ordinal desc limit $3",
+    "select document, uid from runs where workflow = $1 and state = $2 order by ordinal desc limit $3",
+    "select document, uid from runs where workflow = $1 and state = $2 \
+     and ordinal < (select ordinal from runs where uid = $3) order by ordinal desc limit $4",
+];

@@ -1,0 +1,154 @@
+//! The one thread that writes, and its group commit.
+//!
+//! It takes whatever is queued, gives each batch a savepoint within one transaction, commits, and only then answers. So many
+//! callers share one synchronisation of the disk, and a batch that fails takes back nothing but itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::error::from_sqlite;
+use super::queries;
+use crate::error::StoreError;
+use crate::lock::DirectoryLock;
+use crate::record::Statement;
+
+/// Batches that may wait; beyond it callers wait to be let in.
+const QUEUE: usize = 4096;
+/// Statements after which a group is committed though more are queued: bounds the time to the first answer.
+const GROUP: usize = 8192;
+
+enum Job {
+    Write(Batch),
+    Close(oneshot::Sender<()>),
+}
+
+struct Batch {
+    statements: Vec<Statement>,
+    answer: oneshot::Sender<Result<u64, StoreError>>,
+}
+
+/// The sending end. The thread ends when this is dropped and the queue is empty.
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, path: PathBuf, lock: Option<Arc<DirectoryLock>>) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new().name("store-writer".to_owned());
+        thread
+            .spawn(move || serve(connection, &path, queue, lock))
+            .map_err(|error| StoreError::Unavailable(format!("no thread for the writer: {error}")))?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) async fn write(&self, statements: Vec<Statement>) -> Result<u64, StoreError> {
+        let (answer, result) = oneshot::channel();
+        let closed = || StoreError::Unavailable("the store is closed".to_owned());
+        self.jobs.send(Job::Write(Batch { statements, answer })).await.map_err(|_| closed())?;
+        result.await.map_err(|_| closed())?
+    }
+
+    /// Returns when everything that was queued is durable, the file is closed and the thread's hold of the lock is gone.
+    pub(super) async fn close(&self) {
+        let (answer, done) = oneshot::channel();
+        if self.jobs.send(Job::Close(answer)).await.is_ok() {
+            // The thread drops its end without a word only if it panicked; closed is closed either way.
+            let _ended = done.await;
+        } else {
+            // Somebody else is closing: the receiver goes away when the thread is done.
+            self.jobs.closed().await;
+        }
+    }
+}
+
+fn serve(connection: Connection, path: &Path, mut queue: mpsc::Receiver<Job>, lock: Option<Arc<DirectoryLock>>) {
+    let mut closers = Vec::new();
+    let mut group = Vec::new();
+    while let Some(first) = queue.blocking_recv() {
+        let mut next = Some(first);
+        let mut size = 0;
+        while let Some(job) = next {
+            match job {
+                Job::Write(batch) => {
+                    size += batch.statements.len();
+                    group.push(batch);
+                }
+                Job::Close(answer) => {
+                    // What is queued already is still written; the loop ends when the queue is empty.
+                    queue.close();
+                    closers.push(answer);
+                }
+            }
+            next = if size < GROUP { queue.try_recv().ok() } else { None };
+        }
+        if !group.is_empty() {
+            commit(&connection, path, &mut group);
+        }
+    }
+    if let Err((_, error)) = connection.close() {
+        tracing::warn!(%error, "the database did not close well; it is repaired at the next start");
+    }
+    drop(lock);
+    for closer in closers {
+        let _gone = closer.send(());
+    }
+}
+
+/// Writes the group and answers everybody in it.
+fn commit(connection: &Connection, path: &Path, group: &mut Vec<Batch>) {
+    match attempt(connection, path, group) {
+        Ok(results) => {
+            for (batch, result) in group.drain(..).zip(results) {
+                let _gone = batch.answer.send(result);
+            }
+        }
+        // The transaction as a whole was lost, as on a full disk. One by one, so that what fits is written.
+        Err(error) => {
+            let single = group.len() == 1;
+            for batch in group.drain(..) {
+                let result = if single {
+                    Err(error.clone())
+                } else {
+                    attempt(connection, path, std::slice::from_ref(&batch))
+                        .and_then(|mut results| results.pop().unwrap_or_else(|| Err(error.clone())))
+                };
+                let _gone = batch.answer.send(result);
+            }
+        }
+    }
+}
+
+/// One transaction with one result per batch; `Err` when nothing of it is stored.
+fn attempt(connection: &Connection, path: &Path, group: &[Batch]) -> Result<Vec<Result<u64, StoreError>>, StoreError> {
+    let say = |sql: &str| {
+        connection.prepare_cached(sql).and_then(|mut one| one.execute([])).map(drop).map_err(|error| from_sqlite(path, &error))
+    };
+    let whole = || {
+        say("begin immediate")?;
+        let mut results = Vec::with_capacity(group.len());
+        for batch in group {
+            say("savepoint batch")?;
+            let result = queries::write(connection, path, &batch.statements);
+            if let Err(error) = &result {
+                // SQLite itself gives up the whole transaction on some errors; then there is no savepoint to return to.
+                if connection.is_autocommit() {
+                    return Err(error.clone());
+                }
+                say("rollback to batch")?;
+            }
+            say("release batch")?;
+            results.push(result);
+        }
+        say("commit")?;
+        Ok(results)
+    };
+    let outcome = whole();
+    if outcome.is_err() && !connection.is_autocommit() {
+        say("rollback")?;
+    }
+    outcome
+}

@@ -1,0 +1,111 @@
+//! The way in: opening, closing, and where each noun's statements go.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::error::StoreError;
+use crate::lock::DirectoryLock;
+use crate::object::Objects;
+use crate::options::StoreOptions;
+use crate::record::{Cell, Row, Statement};
+use crate::sqlite::SqliteRecords;
+
+/// All durable state. Cheap to clone; all clones are one store.
+///
+/// Acknowledged means durable: when a method that writes has returned `Ok`, the change is on disk (SQLite: synchronised;
+/// PostgreSQL: committed; objects: synchronised, or accepted by the bucket). Dropping the last clone writes what is queued and
+/// releases the directory some time later; [`Store::close`] waits for it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    records: Records,
+    objects: Objects,
+    lock: Mutex<Option<Arc<DirectoryLock>>>,
+}
+
+enum Records {
+    Sqlite(SqliteRecords),
+}
+
+impl Store {
+    /// Takes the data directory for this process, opens the database, and brings it to today's schema.
+    pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        let directory = options.directory.clone();
+        let lock = Arc::new(blocking(move || DirectoryLock::take(&directory)).await?);
+        let objects = Objects::open(&options).await?;
+        let (path, held) = (options.directory.join("pegboard.db"), Arc::clone(&lock));
+        let records = Records::Sqlite(blocking(move || SqliteRecords::open(&path, Some(held))).await?);
+        Ok(Self { inner: Arc::new(Inner { records, objects, lock: Mutex::new(Some(lock)) }) })
+    }
+
+    /// Waits until everything accepted is durable and releases the lock. From then on every method answers `Unavailable`.
+    pub async fn close(&self) {
+        match &self.inner.records {
+            Records::Sqlite(records) => records.close().await,
+        }
+        self.inner.objects.close();
+        self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Stores the object durably, in place of the one that had this key. A key is parts joined by `/`, one to 900 bytes;
+    /// `BadKey` otherwise.
+    pub async fn put_object(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.inner.objects.put(key, bytes).await
+    }
+
+    /// The object of that key.
+    pub async fn object(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.inner.objects.get(key).await
+    }
+
+    /// Fine when there is none.
+    pub async fn delete_object(&self, key: &str) -> Result<(), StoreError> {
+        self.inner.objects.delete(key).await
+    }
+
+    /// All keys that begin with `prefix`, in byte order.
+    pub async fn object_keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.inner.objects.keys(prefix).await
+    }
+
+    /// One transaction; the number of rows that its last statement touched.
+    pub(crate) async fn write(&self, statements: Vec<Statement>) -> Result<u64, StoreError> {
+        if statements.is_empty() {
+            return Ok(0);
+        }
+        match &self.inner.records {
+            Records::Sqlite(records) => records.write(statements).await,
+        }
+    }
+
+    /// All rows of one statement that reads.
+    pub(crate) async fn read(&self, sql: &'static str, parameters: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
+        match &self.inner.records {
+            Records::Sqlite(records) => records.read(sql, parameters).await,
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let records = match &self.inner.records {
+            Records::Sqlite(_) => "SQLite",
+        };
+        formatter.debug_struct("Store").field("records", &records).field("objects", &self.inner.objects).finish()
+    }
+}
+
+/// Runs a call that waits for the disk away from the tasks.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::Unavailable(format!("work on the disk ended early: {error}"))),
+    }
+}
