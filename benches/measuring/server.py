@@ -94,11 +94,25 @@ class Server:
     def run(self, workflow: str, input: dict[str, Any]) -> FinishedRun:
         """Runs a workflow and waits for its end."""
         begin = time.perf_counter()
-        status, record = self.request("POST", f"/api/v1/workflows/{workflow}/runs?wait=true", {"input": input})
+        status, started = self.request("POST", "/api/v1/runs", {"workflow": workflow, "input": input})
+        if status >= 400:
+            raise RuntimeError(f"`{workflow}` does not start: {started}")
+        self._wait(started["uid"])
         seconds = time.perf_counter() - begin
-        if status >= 400 or record["state"] != "finished":
-            raise RuntimeError(f"`{workflow}` did not finish: {status} {record}")
+        _, record = self.request("GET", f"/api/v1/runs/{started['uid']}")
+        if record["state"] != "finished":
+            raise RuntimeError(f"`{workflow}` did not finish: {record}")
         return FinishedRun(record, seconds)
+
+    def _wait(self, uid: str) -> None:
+        """Until the stream of the run's events says that it is over."""
+        self._connection.request("GET", f"/api/v1/runs/{uid}/events")
+        over = False
+        with self._connection.getresponse() as events:
+            while line := events.readline():
+                over = over or line.strip() in (b"event: end", b"event:end")
+        if not over:
+            raise RuntimeError(f"the events of run {uid} stopped before its end")
 
     def resident_bytes(self) -> int:
         """Of the server's own process."""
