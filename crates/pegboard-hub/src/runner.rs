@@ -82,8 +82,11 @@ impl Hub {
         let now = SystemTime::now().into();
         let board = self.shared.board();
         let links = lock(&self.shared.links);
-        let mut live: Vec<_> =
-            links.iter().filter(|(id, link)| link.plugin == *plugin && board.is_live(**id, now)).map(|(_, link)| link.clone()).collect();
+        let mut live: Vec<_> = links
+            .iter()
+            .filter(|(id, link)| link.plugin == *plugin && board.is_live(**id, now))
+            .map(|(_, link)| link.clone())
+            .collect();
         live.sort_by_key(|link| lock(&link.pending).len());
         live
     }

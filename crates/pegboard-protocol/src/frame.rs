@@ -143,7 +143,10 @@ mod tests {
     use super::*;
 
     fn frame() -> Frame {
-        Frame { header: Bytes::from_static(b"{\"type\":\"x\"}"), parts: vec![Bytes::from_static(b"abc"), Bytes::new(), Bytes::from(vec![7; 300])] }
+        Frame {
+            header: Bytes::from_static(b"{\"type\":\"x\"}"),
+            parts: vec![Bytes::from_static(b"abc"), Bytes::new(), Bytes::from(vec![7; 300])],
+        }
     }
 
     #[test]

@@ -75,7 +75,8 @@ fn the_example_package_passes_its_own_tests_on_the_compatibility_package() {
     let script = source.join("pegboard/_wheel.py");
     let answer = run(&python, &["-I", &script.to_string_lossy(), &source.to_string_lossy(), &wheels_text], &root());
     assert!(answer.contains("flowdapt"), "{answer}");
-    let files: Vec<String> = fs::read_dir(&wheels).unwrap().map(|entry| entry.unwrap().path().to_string_lossy().into_owned()).collect();
+    let files: Vec<String> =
+        fs::read_dir(&wheels).unwrap().map(|entry| entry.unwrap().path().to_string_lossy().into_owned()).collect();
     let mut arguments = vec!["-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps"];
     arguments.extend(files.iter().map(String::as_str));
     run(&python, &arguments, &root());

@@ -77,7 +77,9 @@ fn dependencies() -> BTreeMap<String, (Vec<String>, Vec<String>)> {
         .iter()
         .map(|path| {
             let manifest: toml::Table = read(path).parse().unwrap();
-            let names = |table: &str| manifest.get(table).and_then(|t| t.as_table()).map(|t| t.keys().cloned().collect()).unwrap_or_default();
+            let names = |table: &str| {
+                manifest.get(table).and_then(|t| t.as_table()).map(|t| t.keys().cloned().collect()).unwrap_or_default()
+            };
             let name = manifest["package"]["name"].as_str().unwrap().to_owned();
             (name, (names("dependencies"), names("dev-dependencies")))
         })
@@ -163,8 +165,12 @@ fn unsafe_code_lives_in_two_places() {
     let mut problems = Vec::new();
     for path in files(&root().join("crates"), &[".rs"]) {
         let (name, text) = (relative(&path), read(&path));
-        let allowed = name.starts_with("crates/pegboard-engine/src/shm") || name.starts_with("crates/pegboard-engine/src/process");
-        if !allowed && ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| text.contains(&word.replace(' ', " "))) && !name.ends_with("tidy.rs") {
+        let allowed =
+            name.starts_with("crates/pegboard-engine/src/shm") || name.starts_with("crates/pegboard-engine/src/process");
+        if !allowed
+            && ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| text.contains(&word.replace(' ', " ")))
+            && !name.ends_with("tidy.rs")
+        {
             problems.push(format!("{name}: `unsafe` belongs to the engine's `shm` and `process`"));
         }
     }
@@ -211,7 +217,8 @@ fn documents_name_only_paths_that_exist() {
             let separator = if fenced { ' ' } else { '`' };
             for word in line.split(separator).map(|word| word.trim_matches(|c: char| "(),;:".contains(c))) {
                 let path = word.split(['#', ':']).next().unwrap_or(word).trim_start_matches("./");
-                let is_path = FOLDERS.iter().any(|folder| path.starts_with(folder)) && !path.contains(['*', '<', '{', '…', ' ', '$']);
+                let is_path =
+                    FOLDERS.iter().any(|folder| path.starts_with(folder)) && !path.contains(['*', '<', '{', '…', ' ', '$']);
                 if is_path && !root().join(path).exists() {
                     problems.push(format!("{}:{}: `{path}` does not exist", relative(&document), number + 1));
                 }
@@ -228,7 +235,8 @@ fn links_between_documents_lead_somewhere() {
         for (number, line) in read(&document).lines().enumerate() {
             for rest in line.split("](").skip(1) {
                 let target = rest.split([')', '#']).next().unwrap_or_default();
-                let local = !target.is_empty() && !target.contains("://") && !target.starts_with('/') && !target.starts_with("mailto:");
+                let local =
+                    !target.is_empty() && !target.contains("://") && !target.starts_with('/') && !target.starts_with("mailto:");
                 if local && !document.parent().unwrap().join(target).exists() {
                     problems.push(format!("{}:{}: link to `{target}` leads nowhere", relative(&document), number + 1));
                 }
@@ -263,7 +271,11 @@ fn the_project_names_no_machine() {
         .filter(|path| !relative(path).ends_with("tidy.rs"))
         .flat_map(|path| {
             let text = read(path);
-            places.iter().filter(|place| text.contains(place.as_str())).map(|place| format!("{}: names `{place}`", relative(path))).collect::<Vec<_>>()
+            places
+                .iter()
+                .filter(|place| text.contains(place.as_str()))
+                .map(|place| format!("{}: names `{place}`", relative(path)))
+                .collect::<Vec<_>>()
         })
         .collect();
     report(problems);
