@@ -1,98 +1,323 @@
 //! The engine: starts, calls, reloads and stops plugins.
+//!
+//! Invariants: a call finds its plugin without waiting for anybody (the directory is swapped whole); changes of one plugin take
+//! turns and run to their end even when whoever asked has gone; when [`Engine::shutdown`] returns, or soon after the last
+//! clone is dropped, no child process is left.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use futures::stream::BoxStream;
-use pegboard_model::{Call, CallEvent, Error, PluginName, PluginRecord, PluginRunner, WorkerStatus};
+use arc_swap::ArcSwap;
+use futures::stream::{BoxStream, StreamExt};
+use pegboard_model::{
+    Call, CallEvent, Error, Failure, FailureKind, PluginName, PluginRecord, PluginRunner, WorkerState, WorkerStatus,
+};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::directory::Owners;
 use crate::environment::{Environments, InstallRequest, Progress};
+use crate::host_files;
+use crate::pool::{News, NewsSink, Pool, PoolOptions, refused};
+use crate::reload::Turns;
+use crate::shm::{Blocks, BlocksOptions};
+use crate::supervisor::History;
 
-/// Limits of every worker of a plugin.
-#[derive(Clone, Debug)]
-pub struct WorkerLimits {
-    /// Memory in bytes: data allowance; enforced by RLIMIT_DATA plus `mapped_bytes`, and by polling private memory.
-    pub memory_bytes: Option<u64>,
-    /// Budget in bytes for mapped inputs, on top (copy-on-write maps are charged in full).
-    pub mapped_bytes: u64,
-    /// Processor seconds per call.
-    pub cpu_seconds: Option<u64>,
-    /// Largest file that it may write.
-    pub file_bytes: Option<u64>,
-    /// Open files.
-    pub open_files: Option<u64>,
-    /// Processes (no effect for root).
-    pub processes: Option<u64>,
-}
+mod life;
+mod options;
+mod plugin;
+mod source;
+mod statistics;
 
-/// How the engine works; filled from settings.
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    /// Data directory; the engine owns `environments/`, `host/`, `work/`, `spill/`, `tools/`, `cache/` in it.
-    pub data: PathBuf,
-    /// Most workers of one plugin.
-    pub workers_per_plugin: usize,
-    pub limits: WorkerLimits,
-    /// Import of the plugin's modules.
-    pub load_deadline: Duration,
-    /// A call without a deadline of its own; none: no limit.
-    pub call_deadline: Option<Duration>,
-    /// From the request to stop, or to cancel, to SIGKILL.
-    pub stop_deadline: Duration,
-    /// Ping interval; a worker that does not answer for two of them is probed for being blocked.
-    pub heartbeat: Duration,
-    /// An idle worker beyond the first is stopped after this long.
-    pub idle_timeout: Duration,
-    /// Values above this go to shared memory.
-    pub inline_limit: u64,
-    /// Sum of shared values above which the oldest are spilled to disk.
-    pub memory_budget: u64,
-    /// Map values read-only instead of copy-on-write.
-    pub read_only_values: bool,
-    /// Modules that the parked interpreter imports, when the environment has them.
-    pub preload: Vec<String>,
-    /// Most bytes of captured output per call.
-    pub output_limit: u64,
-}
+pub use options::{EngineEvent, EngineOptions, EngineStatistics, PluginStatistics, WorkerCounts, WorkerLimits};
 
-/// News from the engine.
-#[derive(Clone, Debug)]
-pub enum EngineEvent {
-    /// A record changed state, failure or environment: store it.
-    PluginChanged(PluginRecord),
-    /// A worker changed state.
-    WorkerChanged(WorkerStatus),
-}
+use plugin::{Plugin, Reloaded};
+use source::Sources;
+
+/// Events that a slow receiver may fall behind.
+const EVENTS: usize = 4096;
 
 /// Handle; cheap to clone.
 #[derive(Clone)]
-pub struct Engine {}
-
-
-impl Engine {
-    pub async fn start(options: EngineOptions, environments: Environments) -> Result<Self, Error> { todo!() }
-    /// Makes known plugins callable without starting anything: workers start at the first call.
-    pub fn activate(&self, records: Vec<PluginRecord>) { todo!() }
-    /// Environment, discovery, first worker, load; on success it serves. The record returned is Ready or Broken (an import failure installs as Broken).
-    /// `replace`: upgrade of an installed plugin; the old generation serves until the new one has loaded, and goes on when it fails.
-    pub async fn install(&self, request: InstallRequest, replace: bool, progress: Progress) -> Result<PluginRecord, Error> { todo!() }
-    /// New worker beside the old one, load, swap, drain the old. On failure the old one goes on serving and the error says why.
-    pub async fn reload(&self, name: &PluginName) -> Result<PluginRecord, Error> { todo!() }
-    /// Drains and forgets; removes the environment when nobody else uses it.
-    pub async fn uninstall(&self, name: &PluginName) -> Result<(), Error> { todo!() }
-    pub fn workers(&self) -> Vec<WorkerStatus> { todo!() }
-    pub fn plugins(&self) -> Vec<PluginRecord> { todo!() }
-    pub fn events(&self) -> tokio::sync::broadcast::Receiver<EngineEvent> { todo!() }
-    /// Stops every child: ask, terminate, kill.
-    pub async fn shutdown(&self) { todo!() }
-    /// The port.
-    pub fn runner(&self) -> Arc<dyn PluginRunner> { todo!() }
+pub struct Engine {
+    inner: Arc<Inner>,
 }
 
-#[allow(clippy::todo, unused_variables, reason = "sketch")]
+struct Inner {
+    options: EngineOptions,
+    environments: Environments,
+    sources: Arc<Sources>,
+    blocks: Arc<Blocks>,
+    directory: ArcSwap<Directory>,
+    /// Held while the directory is replaced.
+    editing: Mutex<()>,
+    base: Arc<Pool>,
+    /// Every pool that may still have workers, those of removed plugins included.
+    pools: Mutex<Vec<Weak<Pool>>>,
+    /// By plugin; they outlive the plugin, so that an install waits for the removal before it.
+    turns: Mutex<HashMap<PluginName, Arc<Turns<Reloaded>>>>,
+    /// Installs that may have made an environment which nobody uses yet.
+    installing: tokio::sync::RwLock<()>,
+    /// Of calls to nobody and to plugins that are gone: calls, failed ones, restarts.
+    past: [AtomicU64; 3],
+    events: broadcast::Sender<EngineEvent>,
+    /// Cancelled by shutdown.
+    closing: CancellationToken,
+    /// Installs, reloads, removals, and what they leave to be done.
+    tasks: TaskTracker,
+}
+
+/// What is installed now.
+#[derive(Default)]
+struct Directory {
+    plugins: BTreeMap<PluginName, Arc<Plugin>>,
+    owners: Owners,
+}
+
+impl Engine {
+    /// Unpacks the worker host and opens the table of shared values; starts no process.
+    ///
+    /// # Errors
+    /// When the data directory cannot be written.
+    pub async fn start(options: EngineOptions, environments: Environments) -> Result<Self, Error> {
+        let host = host_files::unpack(&options.data).await?;
+        let blocks_options = BlocksOptions { spill: options.data.join("spill"), memory_budget: options.memory_budget };
+        let opened = tokio::task::spawn_blocking(move || Blocks::open(blocks_options)).await;
+        let blocks = opened.map_err(|_| Error::internal("engine-start", "opening the table of shared values was given up"))??;
+        let sources = Sources::new(options.clone(), host.folder, Arc::clone(&blocks));
+        let closing = CancellationToken::new();
+        let base_options = pool_options(&options, PluginName::base());
+        let base = Pool::new(base_options, History::default(), closing.child_token(), Box::new(|_| {}));
+        base.offer(sources.base(environments.clone()));
+        let inner = Arc::new(Inner {
+            pools: Mutex::new(vec![Arc::downgrade(&base)]),
+            base,
+            environments,
+            sources,
+            blocks,
+            directory: ArcSwap::default(),
+            editing: Mutex::default(),
+            turns: Mutex::default(),
+            installing: tokio::sync::RwLock::default(),
+            past: Default::default(),
+            events: broadcast::channel(EVENTS).0,
+            closing,
+            tasks: TaskTracker::new(),
+            options,
+        });
+        tokio::spawn(statistics::watch(Arc::downgrade(&inner), inner.options.heartbeat, inner.closing.clone()));
+        Ok(Self { inner })
+    }
+
+    /// Makes known plugins callable without starting anything: workers start at the first call. A record whose environment is
+    /// gone becomes broken.
+    pub fn activate(&self, records: Vec<PluginRecord>) {
+        self.inner.activate(records);
+    }
+
+    /// Environment, discovery, first worker, load; on success it serves. The record returned is Ready or Broken (an import
+    /// failure installs as Broken). `replace`: upgrade of an installed plugin; the old generation serves until the new one has
+    /// loaded, and goes on when it fails.
+    ///
+    /// # Errors
+    /// Those of [`Environments::install`]; `plugin-exists`, or with `replace` `plugin-not-found` and `plugin-import-failed`.
+    pub async fn install(&self, request: InstallRequest, replace: bool, progress: Progress) -> Result<PluginRecord, Error> {
+        let inner = Arc::clone(&self.inner);
+        self.finish(async move { inner.install(request, replace, progress).await }).await
+    }
+
+    /// New worker beside the old one, load, swap, drain the old. On failure the old one goes on serving and the error says why.
+    ///
+    /// # Errors
+    /// `plugin-not-found`; `reload-failed` with the traceback as its detail; `environment-missing`.
+    pub async fn reload(&self, name: &PluginName) -> Result<PluginRecord, Error> {
+        let (inner, name) = (Arc::clone(&self.inner), name.clone());
+        self.finish(async move { inner.reload(&name).await }).await
+    }
+
+    /// Drains and forgets; removes the environment when nobody else uses it. Running calls have half a minute to end, then
+    /// they are cancelled.
+    ///
+    /// # Errors
+    /// `plugin-not-found`.
+    pub async fn uninstall(&self, name: &PluginName) -> Result<(), Error> {
+        let (inner, name) = (Arc::clone(&self.inner), name.clone());
+        self.finish(async move { inner.uninstall(&name).await }).await
+    }
+
+    /// Every worker now, by plugin.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerStatus> {
+        self.inner.workers()
+    }
+
+    /// Every record now, by name.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<PluginRecord> {
+        self.inner.directory.load().plugins.values().map(|plugin| plugin.record()).collect()
+    }
+
+    /// News from now on.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<EngineEvent> {
+        self.inner.events.subscribe()
+    }
+
+    /// Counts for the metrics.
+    #[must_use]
+    pub fn statistics(&self) -> EngineStatistics {
+        self.inner.statistics()
+    }
+
+    /// Refuses new calls, cancels running ones, ends every child: ask, terminate, kill.
+    pub async fn shutdown(&self) {
+        let inner = &self.inner;
+        inner.close();
+        // Ask and kill take one stop deadline each; what is left after that goes with its interpreter.
+        let patience = inner.options.stop_deadline * 2 + Duration::from_secs(1);
+        let gone = async {
+            inner.tasks.close();
+            inner.tasks.wait().await;
+            for pool in inner.pools() {
+                pool.drained().await;
+            }
+        };
+        if tokio::time::timeout(patience, gone).await.is_err() {
+            tracing::warn!("workers did not leave in time and are killed");
+        }
+        inner.sources.shutdown().await;
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn runner(&self) -> Arc<dyn PluginRunner> {
+        Arc::new(self.clone())
+    }
+
+    /// Runs a change to its end, whether or not the caller waits for it.
+    async fn finish<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.inner.closing.is_cancelled() {
+            return Err(stopping());
+        }
+        let task = tokio::spawn(self.inner.tasks.track_future(change));
+        task.await.unwrap_or_else(|_| Err(Error::internal("change-given-up", "a change of a plugin was given up half way")))
+    }
+}
+
 impl PluginRunner for Engine {
-    fn call(&self, call: Call) -> BoxStream<'static, CallEvent> { todo!() }
-    fn slots(&self, plugin: &PluginName) -> usize { todo!() }
-    fn owner(&self, target: &str) -> PluginName { todo!() }
+    fn call(&self, call: Call) -> BoxStream<'static, CallEvent> {
+        let inner = &self.inner;
+        if let Some(plugin) = inner.directory.load().plugins.get(&call.plugin) {
+            return plugin.pool.call(call).boxed();
+        }
+        if call.plugin == PluginName::base() {
+            return inner.base.call(call).boxed();
+        }
+        inner.past[0].fetch_add(1, Ordering::Relaxed);
+        inner.past[1].fetch_add(1, Ordering::Relaxed);
+        let failure = Failure::noticed(FailureKind::Unavailable, format!("plugin `{}` is not installed", call.plugin))
+            .hint("`pegboard plugins` lists what is installed, `pegboard install` adds one");
+        refused(failure)
+    }
+
+    fn slots(&self, _plugin: &PluginName) -> usize {
+        self.inner.options.workers_per_plugin.max(1)
+    }
+
+    fn owner(&self, target: &str) -> PluginName {
+        self.inner.directory.load().owners.owner(target)
+    }
+}
+
+impl Inner {
+    fn plugin(&self, name: &PluginName) -> Result<Arc<Plugin>, Error> {
+        self.directory.load().plugins.get(name).cloned().ok_or_else(|| {
+            Error::not_found("plugin-not-found", format!("plugin `{name}` is not installed"))
+                .hint("`pegboard plugins` lists what is installed, `pegboard install` adds one")
+        })
+    }
+
+    /// Replaces the directory by a changed copy.
+    fn edit(&self, change: impl FnOnce(&mut BTreeMap<PluginName, Arc<Plugin>>)) {
+        let _editing = self.editing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plugins = self.directory.load().plugins.clone();
+        change(&mut plugins);
+        let records: Vec<_> = plugins.values().map(|plugin| plugin.record()).collect();
+        self.directory.store(Arc::new(Directory { plugins, owners: Owners::of(&records) }));
+    }
+
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// A pool for a plugin that is, or is about to be, in the directory.
+    fn pool(self: &Arc<Self>, name: &PluginName, history: History) -> Arc<Pool> {
+        let (inner, plugin) = (Arc::downgrade(self), name.clone());
+        let news: NewsSink = Box::new(move |news| {
+            let Some(inner) = inner.upgrade() else { return };
+            match news {
+                News::Worker(status) => inner.tell(EngineEvent::WorkerChanged(status)),
+                News::Standing => {
+                    let record = inner.directory.load().plugins.get(&plugin).and_then(|plugin| plugin.follow_pool());
+                    inner.tell_record(record);
+                }
+            }
+        });
+        let pool = Pool::new(pool_options(&self.options, name.clone()), history, self.closing.child_token(), news);
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&pool));
+        pool
+    }
+
+    fn turns(&self, name: &PluginName) -> Arc<Turns<Reloaded>> {
+        Arc::clone(self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default())
+    }
+
+    fn tell(&self, event: EngineEvent) {
+        // Nobody listens: nobody minds.
+        let _listeners = self.events.send(event);
+    }
+
+    fn tell_record(&self, record: Option<PluginRecord>) {
+        if let Some(record) = record {
+            self.tell(EngineEvent::PluginChanged(record));
+        }
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        let mut workers: Vec<_> = self.pools().iter().flat_map(|pool| pool.workers()).collect();
+        workers.retain(|worker| worker.state != WorkerState::Dead);
+        workers.sort_by(|one, other| (&one.plugin, one.started_at).cmp(&(&other.plugin, other.started_at)));
+        workers
+    }
+
+    /// Takes no more calls and cancels the running ones.
+    fn close(&self) {
+        self.closing.cancel();
+        for pool in self.pools() {
+            pool.close(Failure::noticed(FailureKind::Unavailable, "the server is stopping").hint("call again when it is back"));
+            pool.cancel_running();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn stopping() -> Error {
+    Error::unavailable("stopping", "the server is stopping").hint("try again when it is back")
+}
+
+fn pool_options(options: &EngineOptions, plugin: PluginName) -> PoolOptions {
+    PoolOptions { plugin, workers: options.workers_per_plugin, idle_timeout: options.idle_timeout }
 }
