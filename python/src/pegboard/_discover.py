@@ -27,7 +27,9 @@ EXCLUDED_NAMES: Final = frozenset({"__pycache__", ".git", ".github", ".pytest_ca
 EXCLUDED_ENDINGS: Final = (".egg-info", ".dist-info")
 CODE_ENDINGS: Final = (".py", ".pyc", ".pyi", ".pyo", ".pyd", ".pth", ".so")
 # In a source folder that an editable installation names, these are not import names of the distribution.
-NOT_MODULES: Final = frozenset({"tests", "test", "docs", "doc", "examples", "benches", "benchmarks", "scripts", "build", "dist", "setup", "conftest", "noxfile"})
+NOT_MODULES: Final = frozenset(
+    {"tests", "test", "docs", "doc", "examples", "benches", "benchmarks", "scripts", "build", "dist", "setup", "conftest", "noxfile"}
+)
 
 
 def main(arguments: list[str]) -> dict[str, object]:
@@ -111,9 +113,9 @@ def describe_metadata(distribution: metadata.Distribution) -> dict[str, object]:
 
     def field(*names: str) -> str:
         for name in names:
-            value = fields.get(name)
-            if value and value != "UNKNOWN":
-                return str(value)
+            found = fields.get_all(name)
+            if found and found[0] and found[0] != "UNKNOWN":
+                return str(found[0])
         return ""
 
     url = field("Home-page")
@@ -180,8 +182,10 @@ def modules_in(folder: Path) -> dict[str, Path]:
 def finder_mapping(text: str) -> dict[str, Path]:
     """The `MAPPING` constant of a finder that setuptools wrote."""
     for node in ast.parse(text).body:
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
-        if isinstance(target, ast.Name) and target.id == "MAPPING" and isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+            continue
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+        if isinstance(target, ast.Name) and target.id == "MAPPING":
             mapping = ast.literal_eval(node.value)
             return {str(name): Path(str(path)) for name, path in mapping.items()}
     return {}

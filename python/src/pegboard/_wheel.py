@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 FLOWDAPT_VERSION: Final = "0.1.52+pegboard"
+SUMMARY: Final = "Native API and worker host of Pegboard"
+FLOWDAPT_SUMMARY: Final = "What Flowdapt plugins import, provided by Pegboard"
 REQUIRES_PYTHON: Final = ">=3.10"
 # Zip cannot say an earlier time.
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -36,15 +38,8 @@ def main(arguments: list[str]) -> dict[str, object]:
         output.mkdir(parents=True, exist_ok=True)
         version = read_version(package / "_version.py")
         wheels = [
-            write_wheel(output, "pegboard", version, "Native API and worker host of Pegboard", [], files(package, "pegboard", leave_out=compat)),
-            write_wheel(
-                output,
-                "flowdapt",
-                FLOWDAPT_VERSION,
-                "What Flowdapt plugins import, provided by Pegboard",
-                [f"pegboard=={version}"],
-                files(compat, "flowdapt"),
-            ),
+            write_wheel(output, "pegboard", version, SUMMARY, [], files(package, "pegboard", leave_out=compat)),
+            write_wheel(output, "flowdapt", FLOWDAPT_VERSION, FLOWDAPT_SUMMARY, [f"pegboard=={version}"], files(compat, "flowdapt")),
         ]
     except (OSError, ValueError) as error:
         return {"result": "error", "kind": "unwritable", "message": str(error)}

@@ -1,0 +1,108 @@
+"""What can go wrong in the host, and how a plugin's exception is told.
+
+BaseException
+├── Cancelled                 raised in a call that somebody cancelled; no `except Exception` catches it
+└── Exception
+    ├── ProtocolError         bytes from the server that are not the protocol: the worker ends
+    ├── ChannelClosed         the other side is gone: the worker ends
+    ├── UnpicklableError      wraps what pickling raised
+    ├── NoRoomError           wraps what the kernel said when a value was to be written to shared memory
+    ├── BlockError            a shared value that is not one
+    └── TargetError           wraps what resolving or binding a target raised
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from types import TracebackType
+from typing import Final
+
+from pegboard._wire import WireFailure
+
+# Longest texts that are told; the rest is cut.
+MAX_MESSAGE: Final = 100_000
+MAX_TRACEBACK: Final = 200_000
+HOST_FOLDER: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class Cancelled(BaseException):
+    """The call was cancelled. Clean up and let it pass."""
+
+
+class ProtocolError(Exception):
+    """The other side does not speak the protocol."""
+
+
+class ChannelClosed(Exception):
+    """The other side is gone."""
+
+
+class NoRoomError(Exception):
+    """A value cannot be written to shared memory; the cause says why."""
+
+
+class BlockError(Exception):
+    """A shared value is cut short or was never one."""
+
+
+class UnpicklableError(Exception):
+    """A value cannot be pickled; the cause says why."""
+
+
+class TargetError(Exception):
+    """A target does not resolve or cannot take its arguments; the cause says why, in the dialect's words."""
+
+
+class ValidationError(ValueError):
+    """Name under which Flowdapt's clients know a stage that is declared badly."""
+
+
+def failure_of(error: BaseException, kind: str = "raised") -> WireFailure:
+    """How the server is told of an exception. Wrappers of the host give way to what they wrap."""
+    hint: str | None = None
+    if isinstance(error, Cancelled):
+        return WireFailure("cancelled", "Cancelled", message_of(error) or "the call was cancelled", traceback_of(error))
+    if isinstance(error, (TargetError, UnpicklableError, NoRoomError)) and error.__cause__ is not None:
+        kind = {TargetError: "target", UnpicklableError: "unpicklable", NoRoomError: "memory"}[type(error)]
+        error = error.__cause__
+    if isinstance(error, MemoryError):
+        kind = "memory"
+    if kind == "memory":
+        hint = "raise the plugin's memory limit, or work on smaller pieces"
+    elif kind == "unpicklable":
+        hint = "return plain data: generators, lambdas, open files and classes defined inside a function cannot go to another process"
+    elif isinstance(error, ModuleNotFoundError) and error.name:
+        hint = f"add what provides `{error.name}` to the dependencies of the plugin's package, or correct the name"
+    elif isinstance(error, SystemExit):
+        hint = "return from the function instead of leaving the process"
+    return WireFailure(kind, type(error).__name__, message_of(error), traceback_of(error), hint)
+
+
+def message_of(error: BaseException) -> str:
+    """`str(error)`, also when that raises."""
+    try:
+        text = str(error)
+    except Exception as inner:
+        text = f"<{type(error).__name__} without a message: {type(inner).__name__} while making it>"
+    return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}… ({len(text)} characters)"
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback without the frames of the host that lead to the plugin."""
+    try:
+        error.__traceback__ = _strip(error.__traceback__)
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:
+        text = f"{type(error).__name__}: {message_of(error)}\n"
+    if len(text) > MAX_TRACEBACK:
+        half = MAX_TRACEBACK // 2
+        text = f"{text[:half]}\n… ({len(text)} characters)\n{text[-half:]}"
+    return text
+
+
+def _strip(found: TracebackType | None) -> TracebackType | None:
+    first = found
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(HOST_FOLDER):
+        first = first.tb_next
+    return first
