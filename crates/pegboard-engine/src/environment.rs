@@ -1,9 +1,41 @@
 //! Python environments: found, made, locked, shared, removed.
+//!
+//! Invariants: no plugin code runs in this process (building a source distribution runs its build code in a child); an
+//! environment is used only when its marker file, written last, is there; one is made by one caller at a time, also across
+//! servers; equal content shares one directory. Credentials in URLs reach neither a log, a progress line, an error nor the
+//! stored lock.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use pegboard_model::{Error, PluginName, PluginRecord};
+use pegboard_model::{Error, PluginRecord};
+
+use crate::host_files;
+
+mod create;
+mod digest;
+mod discover;
+mod explain;
+mod files;
+mod installer;
+mod lock;
+mod pip;
+mod python;
+mod requirement;
+mod resolve;
+mod tool;
+mod uv;
+
+pub use installer::Installer;
+
+pub(crate) use files::io_error;
+
+use create::Recipe;
+use installer::Installers;
+use python::Python;
+use requirement::Requirement;
+use resolve::Wheels;
 
 /// Told what happens, step by step: (step, detail). Steps: `resolve`, `create`, `install`, `compile`, `discover`, `load`, `swap`.
 pub type Progress = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -13,12 +45,22 @@ pub type Progress = Arc<dyn Fn(&str, &str) + Send + Sync>;
 pub struct EnvironmentOptions {
     /// Data directory: `environments/`, `tools/`, `cache/uv`, `host/` are below it.
     pub data: PathBuf,
-    /// The Python to use; none: `python3` on PATH, 3.10 or newer.
+    /// The Python to use; none: the newest `python3` on PATH, 3.10 or newer.
     pub python: Option<PathBuf>,
     /// The uv to use; none: on PATH, else installed once below `tools/`, else venv and pip.
     pub uv: Option<PathBuf>,
+    /// Never use uv, only venv and pip.
+    pub without_uv: bool,
     /// Never use the network.
     pub offline: bool,
+}
+
+impl EnvironmentOptions {
+    /// Everything found by itself, network allowed.
+    #[must_use]
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self { data: data.into(), python: None, uv: None, without_uv: false, offline: false }
+    }
 }
 
 /// What to install.
@@ -26,35 +68,121 @@ pub struct EnvironmentOptions {
 pub struct InstallRequest {
     /// Requirement, path, wheel or `git+` URL.
     pub requirement: String,
+    /// Install a source folder in place, so that edits are seen by the next load.
     pub editable: bool,
+    /// Package index instead of the default one.
     pub index_url: Option<String>,
     /// Use the real `flowdapt` distribution instead of the compatibility package.
     pub original_flowdapt: bool,
 }
 
 /// One environment on disk.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Environment {
     /// Directory name below `environments/`.
     pub key: String,
+    /// The directory.
     pub directory: PathBuf,
+    /// Its interpreter.
     pub python: PathBuf,
+}
+
+/// What environments are made with, for `pegboard doctor`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tools {
+    /// The base interpreter.
+    pub python: PathBuf,
+    /// Its version, such as `3.12.4`.
+    pub python_version: String,
+    /// What installs packages.
+    pub installer: Installer,
 }
 
 /// Makes and finds environments. Cheap to clone.
 #[derive(Clone)]
-pub struct Environments {}
+pub struct Environments {
+    inner: Arc<Inner>,
+}
 
+struct Inner {
+    options: EnvironmentOptions,
+    python: Python,
+    installers: Installers,
+}
 
 impl Environments {
-    /// Finds the tools; does not touch the network.
-    pub async fn open(options: EnvironmentOptions) -> Result<Self, Error> { todo!() }
+    /// Finds the tools and removes half-made environments; does not touch the network.
+    ///
+    /// # Errors
+    /// `python-not-found`, `python-too-old`, `uv-not-found` (only for one named in the options), `disk-full`,
+    /// `data-directory`.
+    pub async fn open(options: EnvironmentOptions) -> Result<Self, Error> {
+        files::make_directories(&options.data).await?;
+        let python = python::find(options.python.as_deref()).await?;
+        let installers = Installers::find(&options, &python).await?;
+        create::remove_half_made(options.data.clone()).await?;
+        Ok(Self { inner: Arc::new(Inner { options, python, installers }) })
+    }
+
+    /// What was found. The installer is the one in use, or the one that the next install will use.
+    #[must_use]
+    pub fn tools(&self) -> Tools {
+        Tools {
+            python: self.inner.python.program.clone(),
+            python_version: self.inner.python.version.clone(),
+            installer: self.inner.installers.describe(),
+        }
+    }
+
     /// Resolve, lock, create or share, compile, discover. No plugin code runs. The record is `Installing` until the engine has loaded it.
-    pub async fn install(&self, request: &InstallRequest, progress: &Progress) -> Result<(Environment, PluginRecord), Error> { todo!() }
+    ///
+    /// # Errors
+    /// `bad-requirement`, `path-not-found`, `requirement-not-found`, `resolution-impossible`, `python-too-old`, `build-failed`,
+    /// `no-network`, `no-plugin`, `disk-full`; the tool's own words are the detail.
+    pub async fn install(&self, request: &InstallRequest, progress: &Progress) -> Result<(Environment, PluginRecord), Error> {
+        let inner = &self.inner;
+        let requirement = Requirement::parse(request)?;
+        let host = host_files::unpack(&inner.options.data).await?;
+        let installer = inner.installers.get(progress).await?;
+        let wheels = Wheels::write(&inner.options.data, &host, &inner.python).await?;
+        let lock = resolve::resolve(&inner.options, &inner.python, &installer, &requirement, request, &wheels, progress).await?;
+        let recipe = Recipe::of(&lock, &wheels, &inner.python, request).await?;
+        let environment =
+            create::make(&inner.options, &inner.python, &installer, &recipe, request.index_url.as_deref(), progress).await?;
+        progress("discover", &format!("looking for entry points of {}", requirement.shown()));
+        let record = discover::discover(&environment, &host.folder, &requirement, request, &lock).await?;
+        progress("discover", &format!("found {} {}", record.name, record.metadata.version));
+        Ok((environment, record))
+    }
+
     /// The environment without a plugin, made on first use: interpreter, `pegboard`, compatibility package.
-    pub async fn base(&self, progress: &Progress) -> Result<Environment, Error> { todo!() }
+    ///
+    /// # Errors
+    /// As for [`Environments::install`], as far as they apply; it needs no network once an installer is there.
+    pub async fn base(&self, progress: &Progress) -> Result<Environment, Error> {
+        let inner = &self.inner;
+        let host = host_files::unpack(&inner.options.data).await?;
+        let wheels = Wheels::write(&inner.options.data, &host, &inner.python).await?;
+        let recipe = Recipe::base(&wheels, &inner.python);
+        if let Some(environment) = self.get(&recipe.key) {
+            return Ok(environment);
+        }
+        let installer = inner.installers.get(progress).await?;
+        create::make(&inner.options, &inner.python, &installer, &recipe, None, progress).await
+    }
+
     /// A known one, if it is complete.
-    pub fn get(&self, key: &str) -> Option<Environment> { todo!() }
-    /// Removes those that no key names (not those younger than the call).
-    pub async fn collect(&self, used: &[String]) -> Result<(), Error> { todo!() }
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Environment> {
+        create::complete(&self.inner.options.data, key)
+    }
+
+    /// Removes those that no key in `used` names, and what interrupted work left behind; not those that were made or
+    /// handed out after this call began, nor one that is being made.
+    ///
+    /// # Errors
+    /// `data-directory` when the directory of environments cannot be read.
+    pub async fn collect(&self, used: &[String]) -> Result<(), Error> {
+        create::collect(self.inner.options.data.clone(), used.to_vec(), SystemTime::now()).await
+    }
 }

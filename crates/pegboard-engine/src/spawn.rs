@@ -26,7 +26,7 @@ mod tool;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use tool::{Output, RunError, Tool, run};
+pub(crate) use tool::{RunError, Tool, run};
 
 /// How often a killed process is looked at until it is gone.
 const REAP_INTERVAL: Duration = Duration::from_millis(20);
