@@ -1,0 +1,249 @@
+//! Drives one run: the only place where the machine, the plugins and the record meet.
+//!
+//! One task per run. It decides nothing about order: it carries events to the machine and does what the machine says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use pegboard_model::{CallEvent, Failure, FailureKind, LogLevel, Operation, PluginName, Run, RunState, Value, Workflow};
+
+use crate::calls::{Calls, Purpose, Request};
+use crate::context::context;
+use crate::events::RunEvent;
+use crate::flow::Shared;
+use crate::machine::{Command, Event, Machine};
+use crate::outbox::COUNTS_EVERY;
+use crate::plan::Plan;
+use crate::record::{Channels, Control, RunRecord};
+
+/// Events handled between two recordings.
+const EVENTS_PER_TURN: usize = 256;
+/// Time that a plugin has to say its result as JSON.
+const ENCODE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// One run under way.
+pub(crate) struct Driver {
+    record: RunRecord,
+    machine: Machine,
+    plugins: Vec<PluginName>,
+    calls: Calls,
+    ended: bool,
+}
+
+/// Runs a workflow from its first stage to its end, and on until the calls that were let go are over.
+pub(crate) async fn drive(shared: Arc<Shared>, run: Run, workflow: &Workflow, plan: Result<Plan, Failure>, channels: Channels) {
+    let mut record = RunRecord::begin(Arc::clone(&shared), run, channels);
+    let uid = record.run.uid;
+    let plan = match plan {
+        Ok(plan) => Arc::new(plan),
+        Err(failure) => {
+            refuse(&mut record, failure);
+            if record.finish().await {
+                shared.forget(uid);
+            }
+            return;
+        }
+    };
+    let context = Arc::new(context(&record.run, workflow, &shared.options.artifacts_directory));
+    let plugins: Vec<PluginName> = plan.nodes.iter().map(|node| shared.runner.owner(&node.target)).collect();
+    let slots = plugins.iter().map(|plugin| shared.runner.slots(plugin)).collect();
+    let calls = Calls::new(Arc::clone(&shared.runner), context);
+    let mut driver = Driver { record, machine: Machine::new(plan, slots), plugins, calls, ended: false };
+    driver.work().await;
+    if driver.record.finish().await {
+        driver.outlive().await;
+        shared.forget(uid);
+    }
+}
+
+/// Ends a run that cannot start.
+fn refuse(record: &mut RunRecord, failure: Failure) {
+    for position in 0..record.run.stages.len() {
+        record.stage_ended(position, RunState::Cancelled, None);
+    }
+    let mut text = format!("the run cannot start: {}: {}", failure.class, failure.message);
+    if let Some(hint) = &failure.hint {
+        text = format!("{text}; {hint}");
+    }
+    record.say(None, LogLevel::Error, text);
+    record.end(RunState::Failed, Some(failure));
+}
+
+impl Driver {
+    async fn work(&mut self) {
+        let commands = self.machine.step(Event::Begin);
+        self.perform(commands);
+        self.record.flush().await;
+        while !self.ended {
+            self.turn().await;
+        }
+    }
+
+    /// Waits for something to happen, handles all that has happened, records it.
+    async fn turn(&mut self) {
+        let tick = tokio::time::sleep(COUNTS_EVERY);
+        tokio::select! {
+            biased;
+            Some(control) = self.record.channels.control.recv() => self.obey(control),
+            Some((purpose, event)) = self.calls.next(), if !self.calls.is_empty() => self.receive(purpose, event).await,
+            () = tick, if self.record.has_counts() => {}
+        }
+        for _ in 0..EVENTS_PER_TURN {
+            if self.ended {
+                return;
+            }
+            let Some(Some((purpose, event))) = self.calls.next().now_or_never() else { break };
+            self.receive(purpose, event).await;
+        }
+        self.record.flush().await;
+    }
+
+    fn obey(&mut self, control: Control) {
+        let (state, failure) = match control {
+            Control::Cancel => (RunState::Cancelled, None),
+            Control::Interrupt => (RunState::Interrupted, None),
+            Control::StoreFailed(error) => (RunState::Failed, Some(self.record.store_failed(&error))),
+        };
+        let commands = self.machine.step(Event::Stop { state, failure });
+        self.perform(commands);
+    }
+
+    async fn receive(&mut self, purpose: Purpose, event: CallEvent) {
+        let stage = purpose.stage();
+        let event = match event {
+            CallEvent::Log(lines) => return self.record.log(lines),
+            CallEvent::Progress { done, total, message } => {
+                let news = RunEvent::Progress { run: self.record.run.uid, position: stage, done, total, message };
+                // Nobody listens: nobody misses it.
+                let _ = self.record.shared.events.send(news);
+                return;
+            }
+            CallEvent::Started { .. } => Event::Started { stage },
+            CallEvent::Items { first, outcomes } => match purpose {
+                Purpose::Items { batch, .. } => Event::Items { stage, batch, first, outcomes },
+                _ => return,
+            },
+            CallEvent::Finished { values, busy } => match finished(purpose, values, busy) {
+                Finished::Event(event) => event,
+                Finished::Encoded(value) => {
+                    self.keep_result(value).await;
+                    Event::Encoded
+                }
+            },
+            CallEvent::Failed(failure) => match purpose {
+                Purpose::Encode(_) => {
+                    let text =
+                        format!("the result has no JSON form and is stored as null: {}: {}", failure.class, failure.message);
+                    self.record.say(None, LogLevel::Warning, text);
+                    Event::Encoded
+                }
+                Purpose::Items { batch, .. } => Event::Failed { stage, batch: Some(batch), failure },
+                Purpose::Stage(_) | Purpose::Expand(_) => Event::Failed { stage, batch: None, failure },
+            },
+        };
+        let commands = self.machine.step(event);
+        self.perform(commands);
+    }
+
+    fn perform(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            match command {
+                Command::Call { stage, batch, operation } => {
+                    let purpose = match (&operation, batch) {
+                        (_, Some(batch)) => Purpose::Items { stage, batch },
+                        (Operation::Expand { .. }, None) => Purpose::Expand(stage),
+                        _ => Purpose::Stage(stage),
+                    };
+                    self.submit(purpose, operation, None);
+                }
+                Command::StageStarted { stage } => self.record.stage_started(stage),
+                Command::Counts { stage, counts } => self.record.counts(stage, counts),
+                Command::StageEnded { stage, state, failure } => self.record.stage_ended(stage, state, failure),
+                Command::Log { stage, level, text } => self.record.say(Some(stage), level, text),
+                Command::CancelStage { stage } => self.calls.cancel_stage(stage),
+                Command::CancelAll => self.calls.cancel_all(),
+                Command::LetGo => self.calls.let_go(),
+                Command::Encode { stage, argument } => {
+                    self.submit(Purpose::Encode(stage), Operation::Encode { argument }, Some(ENCODE_DEADLINE));
+                }
+                Command::End { state, failure } => {
+                    self.record.end(state, failure);
+                    self.ended = true;
+                }
+            }
+        }
+    }
+
+    fn submit(&mut self, purpose: Purpose, operation: Operation, deadline: Option<Duration>) {
+        let stage = purpose.stage();
+        let plugin = self.plugins[stage].clone();
+        self.calls.submit(Request { purpose, plugin, stage: self.record.run.stages[stage].name.clone(), operation, deadline });
+    }
+
+    /// Puts the result where it fits. What goes wrong here is said in the log and fails nothing.
+    async fn keep_result(&mut self, value: Option<Value>) {
+        let trouble = match value {
+            Some(Value::Inline(json)) if json.len() <= self.record.shared.options.result_limit => {
+                match serde_json::from_slice(&json) {
+                    Ok(result) => {
+                        self.record.run.result = result;
+                        return;
+                    }
+                    Err(error) => error.to_string(),
+                }
+            }
+            Some(Value::Inline(json)) => {
+                let key = format!("results/{}.json", self.record.run.uid);
+                match self.record.shared.store.put_object(&key, json).await {
+                    Ok(()) => {
+                        self.record.run.result_object = Some(key);
+                        return;
+                    }
+                    Err(error) => error.to_string(),
+                }
+            }
+            Some(Value::Object(_)) | None => "the worker sent no text".to_owned(),
+        };
+        self.record.say(None, LogLevel::Warning, format!("the result is stored as null: {trouble}"));
+    }
+
+    /// Calls that were let go run to their end unobserved; what they say is still kept, and they can still be cancelled.
+    async fn outlive(&mut self) {
+        while !self.calls.is_empty() {
+            tokio::select! {
+                Some(control) = self.record.channels.control.recv() => match control {
+                    Control::Cancel | Control::Interrupt => self.calls.cancel_all(),
+                    Control::StoreFailed(error) => drop(self.record.store_failed(&error)),
+                },
+                event = self.calls.next() => {
+                    if let Some((_, CallEvent::Log(lines))) = event {
+                        self.record.log(lines);
+                    }
+                }
+            }
+            self.record.flush().await;
+        }
+    }
+}
+
+/// What a call that ended well means.
+enum Finished {
+    Event(Event),
+    Encoded(Option<Value>),
+}
+
+fn finished(purpose: Purpose, mut values: Vec<Value>, busy: Duration) -> Finished {
+    Finished::Event(match purpose {
+        Purpose::Encode(_) => return Finished::Encoded(values.pop()),
+        Purpose::Expand(stage) => Event::Expanded { stage, items: values },
+        Purpose::Items { stage, batch } => Event::BatchEnded { stage, batch, busy },
+        Purpose::Stage(stage) => match (values.pop(), values.is_empty()) {
+            (Some(value), true) => Event::Returned { stage, value },
+            _ => {
+                let failure = Failure::noticed(FailureKind::Protocol, "the worker did not end the call with one value");
+                Event::Failed { stage, batch: None, failure }
+            }
+        },
+    })
+}

@@ -1,0 +1,71 @@
+//! Live news of runs. Except for progress, what is said here is durable already: a listener who subscribes first and reads the
+//! store then misses nothing.
+
+use pegboard_model::{LogLine, Run, RunId, StageRun};
+use pegboard_store::Change;
+
+/// One piece of news. Those of one run come in order.
+#[derive(Clone, Debug)]
+pub enum RunEvent {
+    /// The run's header changed (stages empty). The last one of a run has a final state.
+    Run(Run),
+    /// A stage changed.
+    Stage {
+        /// The run.
+        run: RunId,
+        /// Position among the run's stages.
+        position: usize,
+        /// The stage as it is now.
+        stage: StageRun,
+    },
+    /// Somebody said something.
+    Log {
+        /// The run.
+        run: RunId,
+        /// In order.
+        lines: Vec<LogLine>,
+    },
+    /// A plugin says how far its call is. Nowhere stored.
+    Progress {
+        /// The run.
+        run: RunId,
+        /// Position among the run's stages.
+        position: usize,
+        /// Units done.
+        done: f64,
+        /// Units in all, when known.
+        total: Option<f64>,
+        /// A word about it.
+        message: String,
+    },
+}
+
+impl From<&Change> for RunEvent {
+    fn from(change: &Change) -> Self {
+        match change {
+            Change::RunCreated(run) | Change::RunChanged(run) => Self::Run(header(run)),
+            Change::StageChanged { run, position, stage } => Self::Stage { run: *run, position: *position, stage: stage.clone() },
+            Change::Logged { run, lines } => Self::Log { run: *run, lines: lines.clone() },
+        }
+    }
+}
+
+/// The run without its stages.
+pub(crate) fn header(run: &Run) -> Run {
+    Run {
+        uid: run.uid,
+        name: run.name.clone(),
+        workflow: run.workflow.clone(),
+        namespace: run.namespace.clone(),
+        source: run.source,
+        state: run.state,
+        input: run.input.clone(),
+        created_at: run.created_at,
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+        stages: Vec::new(),
+        result: run.result.clone(),
+        result_object: run.result_object.clone(),
+        failure: run.failure.clone(),
+    }
+}

@@ -1,0 +1,428 @@
+//! A run as a state machine: events in, commands out.
+//!
+//! No clock, no channel, no store: everything that the dialect says about order, failure and results is decided here and
+//! nowhere else. A stage starts when its own dependencies are done; what must look as if groups ran one after the other
+//! (which failure ends the run, which value is the result) follows the definition order of the plan.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pegboard_model::run::ItemCounts;
+use pegboard_model::{Argument, Failure, FailureKind, ItemOutcome, LogLevel, Operation, RunState, StageType, Value};
+
+use crate::fan_out::FanOut;
+use crate::graph::Dependency;
+use crate::plan::{Plan, has_nothing_to_map};
+
+/// Dropped items that are logged one by one; the rest is counted.
+const DROPPED_TOLD: u64 = 20;
+
+/// Something happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The run may start.
+    Begin,
+    /// A worker took a call of the stage.
+    Started { stage: usize },
+    /// A simple stage returned.
+    Returned { stage: usize, value: Value },
+    /// The iterable of a parameterized stage was taken apart.
+    Expanded { stage: usize, items: Vec<Value> },
+    /// Items of a batch ended.
+    Items { stage: usize, batch: u64, first: u64, outcomes: Vec<ItemOutcome> },
+    /// A batch ended.
+    BatchEnded { stage: usize, batch: u64, busy: Duration },
+    /// A call failed as a whole.
+    Failed { stage: usize, batch: Option<u64>, failure: Failure },
+    /// The result was said, or could not be.
+    Encoded,
+    /// Somebody ends the run: cancelled, interrupted, or failed for a reason outside of the workflow.
+    Stop { state: RunState, failure: Option<Failure> },
+}
+
+/// Something is to be done, in this order.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Call the plugin that owns the stage's target.
+    Call { stage: usize, batch: Option<u64>, operation: Operation },
+    /// The stage is under way.
+    StageStarted { stage: usize },
+    /// How far a fan-out is.
+    Counts { stage: usize, counts: ItemCounts },
+    /// The stage is over.
+    StageEnded { stage: usize, state: RunState, failure: Option<Failure> },
+    /// Say something in the run's log.
+    Log { stage: usize, level: LogLevel, text: String },
+    /// Drop the calls of one stage.
+    CancelStage { stage: usize },
+    /// Drop all calls.
+    CancelAll,
+    /// Drop calls that no worker has taken; the others go on to their end, unobserved (section 9.4).
+    LetGo,
+    /// Say the run's result as JSON.
+    Encode { stage: usize, argument: Argument },
+    /// The run is over.
+    End { state: RunState, failure: Option<Failure> },
+}
+
+/// One stage now.
+#[derive(Debug)]
+struct StageProgress {
+    /// Dependencies that are not done.
+    waiting: usize,
+    /// Listings by stages that have not started, and one more for the run's result: at zero the value is dropped.
+    wanted: usize,
+    value: Option<Argument>,
+    state: RunState,
+    work: Work,
+}
+
+/// What a stage is doing.
+#[derive(Debug)]
+enum Work {
+    None,
+    /// One call.
+    Call,
+    /// Its iterable is being taken apart; what every item receives besides itself waits here.
+    Expanding(Option<Vec<Argument>>),
+    /// Its items are under way.
+    Items(Box<FanOut>),
+}
+
+/// One run.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    plan: Arc<Plan>,
+    slots: Vec<usize>,
+    stages: Vec<StageProgress>,
+    unfinished: usize,
+    ended: bool,
+}
+
+impl Machine {
+    /// `slots`: how many calls of each stage's plugin run side by side.
+    pub(crate) fn new(plan: Arc<Plan>, slots: Vec<usize>) -> Self {
+        let stages = plan
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| StageProgress {
+                waiting: node.dependencies.iter().filter(|dependency| matches!(dependency, Dependency::On(_))).count(),
+                wanted: plan.consumers[index].len() + usize::from(index == plan.result),
+                value: None,
+                state: RunState::Pending,
+                work: Work::None,
+            })
+            .collect();
+        Self { unfinished: plan.nodes.len(), plan, slots, stages, ended: false }
+    }
+
+    /// Takes one event in. After `End` there are no more commands.
+    pub(crate) fn step(&mut self, event: Event) -> Vec<Command> {
+        let mut commands = Vec::new();
+        if self.ended {
+            return commands;
+        }
+        let step = match event {
+            Event::Begin => {
+                let roots = (0..self.stages.len()).filter(|stage| self.stages[*stage].waiting == 0).collect();
+                self.start(roots, &mut commands)
+            }
+            Event::Started { stage } => {
+                self.mark_started(stage, &mut commands);
+                Ok(())
+            }
+            Event::Returned { stage, value } => self.returned(stage, value, &mut commands),
+            Event::Expanded { stage, items } => self.expanded(stage, items, &mut commands),
+            Event::Items { stage, batch, first, outcomes } => self.items(stage, batch, first, outcomes, &mut commands),
+            Event::BatchEnded { stage, batch, busy } => self.batch_ended(stage, batch, busy, &mut commands),
+            Event::Failed { stage, batch, failure } => Err((stage, self.explained(stage, batch, failure))),
+            Event::Encoded => {
+                self.ended = true;
+                commands.push(Command::End { state: RunState::Finished, failure: None });
+                Ok(())
+            }
+            Event::Stop { state, failure } => {
+                commands.push(Command::CancelAll);
+                self.end_others(if state == RunState::Failed { RunState::Cancelled } else { state }, &mut commands);
+                commands.push(Command::End { state, failure });
+                Ok(())
+            }
+        };
+        if let Err((stage, failure)) = step {
+            self.fail(stage, failure, &mut commands);
+        }
+        commands
+    }
+
+    /// Starts stages, and in turn those that become ready because a started one is over at once.
+    fn start(&mut self, ready: VecDeque<usize>, commands: &mut Vec<Command>) -> Result<(), (usize, Failure)> {
+        let mut ready = ready;
+        while let Some(stage) = ready.pop_front() {
+            let over = self.start_one(stage, commands).map_err(|failure| (stage, failure))?;
+            if over {
+                ready.extend(self.complete(stage, commands));
+            }
+        }
+        if self.unfinished == 0 {
+            let result = self.plan.result;
+            if let Some(argument) = self.stages[result].value.take() {
+                commands.push(Command::Encode { stage: result, argument });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a stage's first calls. True when it is over already: there was nothing to run over.
+    fn start_one(&mut self, stage: usize, commands: &mut Vec<Command>) -> Result<bool, Failure> {
+        let plan = Arc::clone(&self.plan);
+        let node = &plan.nodes[stage];
+        if node.dependencies.contains(&Dependency::Itself) {
+            let missing =
+                Failure { class: "KeyError".to_owned(), ..Failure::noticed(FailureKind::Target, format!("'{}'", node.name)) };
+            return Err(missing.hint(format!("stage `{}` depends on itself; take it out of its own `depends_on`", node.name)));
+        }
+        if has_nothing_to_map(node) {
+            let empty =
+                Failure { class: "IndexError".to_owned(), ..Failure::noticed(FailureKind::Target, "pop from empty list") };
+            return Err(empty.hint(format!("give stage `{}` a dependency or `options.map_on`", node.name)));
+        }
+        let arguments = (!node.dependencies.is_empty()).then(|| self.take_arguments(&node.dependencies));
+        match node.stage_type {
+            StageType::Simple => {
+                self.stages[stage].work = Work::Call;
+                let operation = Operation::Stage { target: node.target.clone(), arguments };
+                commands.push(Command::Call { stage, batch: None, operation });
+                Ok(false)
+            }
+            StageType::Parameterized => self.start_fan_out(stage, node.map_on.clone(), arguments, commands),
+        }
+    }
+
+    fn start_fan_out(
+        &mut self,
+        stage: usize,
+        map_on: Option<String>,
+        arguments: Option<Vec<Argument>>,
+        commands: &mut Vec<Command>,
+    ) -> Result<bool, Failure> {
+        if map_on.is_some() {
+            // The iterable is in the run's input, which the worker has; what the dependencies gave goes to every item.
+            self.stages[stage].work = Work::Expanding(arguments);
+            commands.push(Command::Call { stage, batch: None, operation: Operation::Expand { map_on, arguments: None } });
+            return Ok(false);
+        }
+        let mut arguments = arguments.unwrap_or_default().into_iter();
+        let iterable = arguments.next();
+        let others = Some(arguments.collect());
+        match iterable {
+            // A list of ours comes apart without help from Python.
+            Some(Argument::List(items)) => {
+                self.mark_started(stage, commands);
+                let items = Arc::try_unwrap(items).unwrap_or_else(|shared| shared.to_vec());
+                Ok(self.fan_out(stage, items, others, commands))
+            }
+            iterable => {
+                self.stages[stage].work = Work::Expanding(others);
+                let operation = Operation::Expand { map_on: None, arguments: Some(iterable.into_iter().collect()) };
+                commands.push(Command::Call { stage, batch: None, operation });
+                Ok(false)
+            }
+        }
+    }
+
+    /// The results of dependencies in order; each is forgotten here when nobody else will ask for it.
+    fn take_arguments(&mut self, dependencies: &[Dependency]) -> Vec<Argument> {
+        let take = |dependency: &Dependency| match dependency {
+            Dependency::On(producer) => {
+                let producer = &mut self.stages[*producer];
+                producer.wanted -= 1;
+                if producer.wanted == 0 { producer.value.take() } else { producer.value.clone() }
+            }
+            Dependency::Itself | Dependency::Unknown(_) => None,
+        };
+        dependencies.iter().filter_map(take).collect()
+    }
+
+    fn mark_started(&mut self, stage: usize, commands: &mut Vec<Command>) {
+        if self.stages[stage].state == RunState::Pending {
+            self.stages[stage].state = RunState::Running;
+            commands.push(Command::StageStarted { stage });
+        }
+    }
+
+    fn returned(&mut self, stage: usize, value: Value, commands: &mut Vec<Command>) -> Result<(), (usize, Failure)> {
+        if !matches!(self.stages[stage].work, Work::Call) {
+            return Ok(());
+        }
+        self.stages[stage].value = Some(Argument::Single(value));
+        let ready = self.complete(stage, commands);
+        self.start(ready, commands)
+    }
+
+    fn expanded(&mut self, stage: usize, items: Vec<Value>, commands: &mut Vec<Command>) -> Result<(), (usize, Failure)> {
+        let Work::Expanding(arguments) = std::mem::replace(&mut self.stages[stage].work, Work::None) else { return Ok(()) };
+        if self.fan_out(stage, items, arguments, commands) {
+            let ready = self.complete(stage, commands);
+            return self.start(ready, commands);
+        }
+        Ok(())
+    }
+
+    /// Sends the first batches. True when there are no items.
+    fn fan_out(
+        &mut self,
+        stage: usize,
+        items: Vec<Value>,
+        arguments: Option<Vec<Argument>>,
+        commands: &mut Vec<Command>,
+    ) -> bool {
+        let stop_on_failure = !self.plan.nodes[stage].allow_partial_failure;
+        let fan_out = FanOut::new(items, arguments, self.slots[stage], stop_on_failure);
+        commands.push(Command::Counts { stage, counts: fan_out.counts() });
+        if fan_out.is_over() {
+            self.stages[stage].value = Some(fan_out.results());
+            return true;
+        }
+        self.stages[stage].work = Work::Items(Box::new(fan_out));
+        self.send_batches(stage, commands);
+        false
+    }
+
+    fn send_batches(&mut self, stage: usize, commands: &mut Vec<Command>) {
+        let node = &self.plan.nodes[stage];
+        let Work::Items(fan_out) = &mut self.stages[stage].work else { return };
+        while let Some(batch) = fan_out.next_batch() {
+            let operation = Operation::Items {
+                target: node.target.clone(),
+                map_on: node.map_on.clone(),
+                arguments: if node.dependencies.is_empty() { None } else { batch.arguments },
+                first: batch.first,
+                items: batch.items,
+                stop_on_failure: fan_out.stops_on_failure(),
+            };
+            commands.push(Command::Call { stage, batch: Some(batch.number), operation });
+        }
+    }
+
+    fn items(
+        &mut self,
+        stage: usize,
+        batch: u64,
+        first: u64,
+        outcomes: Vec<ItemOutcome>,
+        commands: &mut Vec<Command>,
+    ) -> Result<(), (usize, Failure)> {
+        let Work::Items(fan_out) = &mut self.stages[stage].work else { return Ok(()) };
+        let before = fan_out.counts().failed;
+        let failed = fan_out.ended(batch, first, outcomes).map_err(|failure| (stage, failure))?;
+        commands.push(Command::Counts { stage, counts: fan_out.counts() });
+        if fan_out.stops_on_failure() {
+            return match failed.into_iter().next() {
+                Some(item) => Err((stage, item.failure)),
+                None => Ok(()),
+            };
+        }
+        let told = usize::try_from(DROPPED_TOLD.saturating_sub(before)).unwrap_or_default();
+        for item in failed.into_iter().take(told) {
+            let text = format!("item {} is dropped: {}: {}", item.index, item.failure.class, item.failure.message);
+            commands.push(Command::Log { stage, level: LogLevel::Warning, text });
+        }
+        Ok(())
+    }
+
+    fn batch_ended(
+        &mut self,
+        stage: usize,
+        batch: u64,
+        busy: Duration,
+        commands: &mut Vec<Command>,
+    ) -> Result<(), (usize, Failure)> {
+        let Work::Items(fan_out) = &mut self.stages[stage].work else { return Ok(()) };
+        fan_out.batch_ended(batch, busy).map_err(|failure| (stage, failure))?;
+        if !fan_out.is_over() {
+            self.send_batches(stage, commands);
+            return Ok(());
+        }
+        let Work::Items(fan_out) = std::mem::replace(&mut self.stages[stage].work, Work::None) else { return Ok(()) };
+        let ItemCounts { total, done, failed } = fan_out.counts();
+        if failed > DROPPED_TOLD {
+            let text = format!("{} more items are dropped; {done} of {total} remain", failed - DROPPED_TOLD);
+            commands.push(Command::Log { stage, level: LogLevel::Warning, text });
+        }
+        if done == 0 && failed > 0 {
+            let text = format!("all {total} items failed; the stage goes on with an empty list");
+            commands.push(Command::Log { stage, level: LogLevel::Warning, text });
+        }
+        self.stages[stage].value = Some(fan_out.results());
+        let ready = self.complete(stage, commands);
+        self.start(ready, commands)
+    }
+
+    /// A stage is done. Gives back who is ready now, in definition order.
+    fn complete(&mut self, stage: usize, commands: &mut Vec<Command>) -> VecDeque<usize> {
+        let progress = &mut self.stages[stage];
+        progress.work = Work::None;
+        progress.state = RunState::Finished;
+        if progress.wanted == 0 {
+            progress.value = None;
+        }
+        self.unfinished -= 1;
+        commands.push(Command::StageEnded { stage, state: RunState::Finished, failure: None });
+        let plan = Arc::clone(&self.plan);
+        let mut ready = VecDeque::new();
+        for consumer in &plan.consumers[stage] {
+            let waiting = &mut self.stages[*consumer].waiting;
+            *waiting -= 1;
+            if *waiting == 0 {
+                ready.push_back(*consumer);
+            }
+        }
+        ready
+    }
+
+    /// Says which items a worker took with it.
+    fn explained(&self, stage: usize, batch: Option<u64>, failure: Failure) -> Failure {
+        let Work::Items(fan_out) = &self.stages[stage].work else { return failure };
+        match batch.and_then(|batch| fan_out.unsettled(batch)) {
+            Some((first, last)) if failure.hint.is_none() => {
+                failure.hint(format!("items {first} to {last} were on; the first of them is the likely cause"))
+            }
+            _ => failure,
+        }
+    }
+
+    /// A failed stage ends the run.
+    fn fail(&mut self, stage: usize, failure: Failure, commands: &mut Vec<Command>) {
+        if self.stages[stage].state.is_final() {
+            return;
+        }
+        self.mark_started(stage, commands);
+        self.stages[stage].state = RunState::Failed;
+        commands.push(Command::CancelStage { stage });
+        commands.push(Command::StageEnded { stage, state: RunState::Failed, failure: Some(failure.clone()) });
+        commands.push(Command::LetGo);
+        for other in 0..self.stages.len() {
+            if self.stages[other].state == RunState::Running {
+                let text = "the run failed in another stage; what is under way here goes on to its end, unobserved".to_owned();
+                commands.push(Command::Log { stage: other, level: LogLevel::Warning, text });
+            }
+        }
+        self.end_others(RunState::Cancelled, commands);
+        commands.push(Command::End { state: RunState::Failed, failure: Some(failure) });
+    }
+
+    /// Ends every stage that is not over, and lets go of all values.
+    fn end_others(&mut self, state: RunState, commands: &mut Vec<Command>) {
+        for (stage, progress) in self.stages.iter_mut().enumerate() {
+            if !progress.state.is_final() {
+                progress.state = state;
+                commands.push(Command::StageEnded { stage, state, failure: None });
+            }
+            progress.work = Work::None;
+            progress.value = None;
+        }
+        self.ended = true;
+    }
+}

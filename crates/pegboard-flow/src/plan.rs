@@ -1,0 +1,179 @@
+//! In which order stages may run, or why they cannot (specification, sections 9.1 and 9.6).
+//!
+//! Linear in stages and dependencies, without recursion: ten thousand stages in a chain are as well as in a fan.
+
+use std::collections::HashSet;
+
+use pegboard_model::{Failure, FailureKind, StageType, WorkflowSpec};
+
+use crate::document::Warnings;
+use crate::graph::{Dependency, Graph, Node};
+use crate::nearest::nearest;
+
+/// Problems told one by one; what is beyond is counted.
+const TOLD: usize = 20;
+
+/// A graph that can run to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// In definition order.
+    pub(crate) nodes: Vec<Node>,
+    /// Who waits for each, in definition order, once per listing.
+    pub(crate) consumers: Vec<Vec<usize>>,
+    /// The stage whose value is the run's: the last one of the last group.
+    pub(crate) result: usize,
+}
+
+/// Orders the stages.
+///
+/// # Errors
+/// What the run fails with, before anything has started.
+pub(crate) fn plan(graph: Graph) -> Result<Plan, Failure> {
+    if let Some(first) = graph.unusable.first() {
+        return Err(Failure { class: "ValidationError".to_owned(), ..Failure::noticed(FailureKind::Target, first.clone()) });
+    }
+    let consumers = consumers(&graph.nodes);
+    let (groups, stuck) = groups(&graph.nodes, &consumers, true);
+    if !stuck.is_empty() {
+        return Err(problematic(&graph.nodes, &consumers, &stuck));
+    }
+    let result = groups.last().and_then(|group| group.last()).copied();
+    match result {
+        Some(result) => Ok(Plan { nodes: graph.nodes, consumers, result }),
+        None => {
+            Err(Failure::noticed(FailureKind::Target, "the workflow has no stages")
+                .hint("apply it again with at least one stage"))
+        }
+    }
+}
+
+/// Everything that can be said of a workflow without running it.
+pub(crate) fn check(spec: &WorkflowSpec) -> Warnings {
+    let graph = Graph::of(spec);
+    let mut warnings = graph.unusable.clone();
+    for (position, later) in graph.replaced.iter().take(TOLD) {
+        let name = &spec.stages[*position].name;
+        warnings.push(format!("stage {} is never run: stage {} has the same name, `{name}`", position + 1, later + 1));
+    }
+    for node in graph.nodes.iter().filter(|node| node.dependencies.contains(&Dependency::Itself)).take(TOLD) {
+        warnings.push(format!("stage `{}` depends on itself and will fail", node.name));
+    }
+    for node in graph.nodes.iter().filter(|node| has_nothing_to_map(node)).take(TOLD) {
+        warnings.push(format!("stage `{}` has nothing to run over: give it a dependency or `options.map_on`", node.name));
+    }
+    warnings.extend(unknown_names(&graph.nodes));
+    let consumers = consumers(&graph.nodes);
+    warnings.extend(cycle(&graph.nodes, &consumers).map(|cycle| format!("stages depend on each other in a circle: {cycle}")));
+    warnings
+}
+
+/// A parameterized stage without an iterable.
+pub(crate) fn has_nothing_to_map(node: &Node) -> bool {
+    node.stage_type == StageType::Parameterized && node.map_on.is_none() && node.dependencies.is_empty()
+}
+
+fn consumers(nodes: &[Node]) -> Vec<Vec<usize>> {
+    let mut consumers = vec![Vec::new(); nodes.len()];
+    for (index, node) in nodes.iter().enumerate() {
+        for dependency in &node.dependencies {
+            if let Dependency::On(producer) = dependency {
+                consumers[*producer].push(index);
+            }
+        }
+    }
+    consumers
+}
+
+/// Groups, by repeatedly taking, in definition order, all stages whose dependencies are done; and what can never become ready. `strict`: an unknown name is never done; else it is not counted.
+fn groups(nodes: &[Node], consumers: &[Vec<usize>], strict: bool) -> (Vec<Vec<usize>>, Vec<usize>) {
+    let counted = |dependency: &&Dependency| match dependency {
+        Dependency::On(_) => true,
+        Dependency::Unknown(_) => strict,
+        Dependency::Itself => false,
+    };
+    let mut waiting: Vec<usize> = nodes.iter().map(|node| node.dependencies.iter().filter(counted).count()).collect();
+    let mut group: Vec<usize> = (0..nodes.len()).filter(|index| waiting[*index] == 0).collect();
+    let mut groups = Vec::new();
+    while !group.is_empty() {
+        let mut next = Vec::new();
+        for producer in &group {
+            for consumer in &consumers[*producer] {
+                waiting[*consumer] -= 1;
+                if waiting[*consumer] == 0 {
+                    next.push(*consumer);
+                }
+            }
+        }
+        next.sort_unstable();
+        groups.push(std::mem::replace(&mut group, next));
+    }
+    let stuck = (0..nodes.len()).filter(|index| waiting[*index] > 0).collect();
+    (groups, stuck)
+}
+
+fn problematic(nodes: &[Node], consumers: &[Vec<usize>], stuck: &[usize]) -> Failure {
+    let mut names: Vec<String> = stuck.iter().take(TOLD).map(|index| format!("'{}'", nodes[*index].name)).collect();
+    if stuck.len() > TOLD {
+        names.push(format!("… {} more", stuck.len() - TOLD));
+    }
+    // Class and sentence are the dialect's own, spelling included: plugins' tests compare them.
+    let message = format!("Problematic stage dependency. Check your workflow defintion at stage: {{{}}}", names.join(", "));
+    let mut reasons = unknown_names(nodes);
+    reasons.extend(cycle(nodes, consumers).map(|cycle| format!("stages depend on each other in a circle: {cycle}")));
+    Failure { class: "AssertionError".to_owned(), ..Failure::noticed(FailureKind::Target, message) }.hint(reasons.join("; "))
+}
+
+fn unknown_names(nodes: &[Node]) -> Vec<String> {
+    let unknown = nodes.iter().flat_map(|node| {
+        node.dependencies.iter().filter_map(move |dependency| match dependency {
+            Dependency::Unknown(name) => Some((node, name)),
+            _ => None,
+        })
+    });
+    let mut sentences = Vec::new();
+    let mut beyond = 0;
+    for (node, name) in unknown {
+        if sentences.len() == TOLD {
+            beyond += 1;
+            continue;
+        }
+        let advice = match nearest(name, nodes.iter().map(|other| other.name.as_str()).filter(|other| *other != node.name)) {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None => String::new(),
+        };
+        sentences.push(format!("stage `{}` depends on `{name}`, which does not exist{advice}", node.name));
+    }
+    if beyond > 0 {
+        sentences.push(format!("{beyond} more dependencies do not exist"));
+    }
+    sentences
+}
+
+/// One cycle, as `a → b → a`, when there is one.
+fn cycle(nodes: &[Node], consumers: &[Vec<usize>]) -> Option<String> {
+    let (_, stuck) = groups(nodes, consumers, false);
+    let members: HashSet<usize> = stuck.iter().copied().collect();
+    // Each of them waits for another of them, so a walk along these never ends and meets itself.
+    let mut walk = Vec::new();
+    let mut seen = HashSet::new();
+    let mut at = *stuck.first()?;
+    while seen.insert(at) {
+        walk.push(at);
+        at = nodes[at].dependencies.iter().find_map(|dependency| match dependency {
+            Dependency::On(producer) if members.contains(producer) => Some(*producer),
+            _ => None,
+        })?;
+    }
+    let begin = walk.iter().position(|index| *index == at)?;
+    let mut circle: Vec<usize> = walk.split_off(begin);
+    // The walk went against the flow of values; a reader follows it with the flow, from the first in the definition.
+    circle.reverse();
+    let first = circle.iter().enumerate().min_by_key(|(_, index)| **index).map_or(0, |(position, _)| position);
+    circle.rotate_left(first);
+    let mut names: Vec<String> = circle.iter().take(TOLD).map(|index| format!("`{}`", nodes[*index].name)).collect();
+    if circle.len() > TOLD {
+        names.push(format!("… {} more …", circle.len() - TOLD));
+    }
+    names.push(format!("`{}`", nodes[circle[0]].name));
+    Some(names.join(" → "))
+}
