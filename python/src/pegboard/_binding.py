@@ -21,7 +21,7 @@ MANY: Final = 500
 class Plan:
     """The parameters of a callable, sorted by how they can be fed."""
 
-    __slots__ = ("_signature", "by_name", "has_args", "has_kwargs", "ordinary", "refused", "required")
+    __slots__ = ("_signature", "by_name", "has_args", "has_kwargs", "ordinary", "refused", "required", "takes_input")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         try:
@@ -39,6 +39,7 @@ class Plan:
         ]
         self.has_args = any(item.kind is item.VAR_POSITIONAL and item.name == "args" for item in parameters)
         self.has_kwargs = any(item.kind is item.VAR_KEYWORD and item.name == "kwargs" for item in parameters)
+        self.takes_input = bool(self.by_name) or self.has_kwargs
         self.refused = "context" in self._signature.parameters
 
     def bind_input(self, stage: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Calls:
         positional: Sequence[Any] = ()
         keywords: dict[str, Any] = {}
         if message.arguments is None:
-            given = context.input()
+            given = context.input() if target.plan.takes_input else {}
             keywords = _binding(lambda: target.plan.bind_input(message.stage, given))
         else:
             loaded = self._arguments(message.arguments, parts, descriptors)

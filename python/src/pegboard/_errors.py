@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import traceback
-from types import TracebackType
 from typing import Final
 
 from pegboard._wire import WireFailure
@@ -89,10 +88,11 @@ def message_of(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException) -> str:
-    """The traceback without the frames of the host that lead to the plugin."""
+    """The traceback without the frames of the host."""
     try:
-        error.__traceback__ = _strip(error.__traceback__)
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        told = traceback.TracebackException.from_exception(error)
+        _leave_out_host(told)
+        text = "".join(told.format())
     except Exception:
         text = f"{type(error).__name__}: {message_of(error)}\n"
     if len(text) > MAX_TRACEBACK:
@@ -101,8 +101,9 @@ def traceback_of(error: BaseException) -> str:
     return text
 
 
-def _strip(found: TracebackType | None) -> TracebackType | None:
-    first = found
-    while first is not None and first.tb_frame.f_code.co_filename.startswith(HOST_FOLDER):
-        first = first.tb_next
-    return first
+def _leave_out_host(told: traceback.TracebackException | None) -> None:
+    while told is not None:
+        told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if not frame.filename.startswith(HOST_FOLDER)])
+        if told.__context__ is not told.__cause__:
+            _leave_out_host(told.__context__)
+        told = told.__cause__

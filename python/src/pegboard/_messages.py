@@ -2,6 +2,8 @@
 
 Encoding is compact JSON with `type` first and the fields in the order below; a field whose default is None is left out when it is
 None, and `descriptors` when it is zero (except where every message has some). Unknown fields of a newer peer are ignored.
+
+The classes are not frozen: freezing triples the cost of making one, and one is made on every call's way.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pegboard._errors import ProtocolError
 from pegboard._wire import WireFailure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ProtocolVersion:
     """Same major: compatible. A new minor only adds messages behind a feature name."""
 
@@ -31,7 +33,7 @@ FEATURE_STACK_DUMP: Final = "stack-dump"
 FEATURES: Final = (FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ArgumentShape:
     """How many parts make one argument: `single`, or `list` with `count` parts."""
 
@@ -39,7 +41,7 @@ class ArgumentShape:
     count: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ContextReference:
     """The run's context: whole the first time, by id afterwards."""
 
@@ -47,7 +49,7 @@ class ContextReference:
     body: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Limits:
     """Limits of one worker, applied by itself before any plugin code is imported."""
 
@@ -58,7 +60,7 @@ class Limits:
     processes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LogRecord:
     """One line of the structured logger."""
 
@@ -66,7 +68,7 @@ class LogRecord:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """Anything that can be a header."""
 
@@ -76,7 +78,7 @@ class Message:
 # Server to worker.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerHello(Message):
     type_name = "hello"
     protocol: ProtocolVersion
@@ -85,31 +87,31 @@ class ServerHello(Message):
     read_only: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ping(Message):
     type_name = "ping"
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cancel(Message):
     type_name = "cancel"
     call: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stop(Message):
     type_name = "stop"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Load(Message):
     type_name = "load"
     plugin: str
     modules: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stage(Message):
     type_name = "stage"
     call: int
@@ -120,7 +122,7 @@ class Stage(Message):
     descriptors: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Expand(Message):
     type_name = "expand"
     call: int
@@ -131,7 +133,7 @@ class Expand(Message):
     descriptors: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Items(Message):
     type_name = "items"
     call: int
@@ -146,7 +148,7 @@ class Items(Message):
     descriptors: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Encode(Message):
     type_name = "encode"
     call: int
@@ -155,7 +157,7 @@ class Encode(Message):
     descriptors: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response(Message):
     type_name = "response"
     request: int
@@ -167,7 +169,7 @@ class Response(Message):
 # Worker to server.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WorkerHello(Message):
     type_name = "hello"
     protocol: ProtocolVersion
@@ -177,20 +179,20 @@ class WorkerHello(Message):
     stack_signal: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pong(Message):
     type_name = "pong"
     sequence: int
     mapped_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Loaded(Message):
     type_name = "loaded"
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ItemsDone(Message):
     type_name = "items"
     call: int
@@ -198,7 +200,7 @@ class ItemsDone(Message):
     descriptors: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finished(Message):
     type_name = "finished"
     call: int
@@ -206,20 +208,20 @@ class Finished(Message):
     descriptors: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Failed(Message):
     type_name = "failed"
     call: int
     failure: WireFailure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Log(Message):
     type_name = "log"
     records: list[LogRecord]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Progress(Message):
     type_name = "progress"
     done: float
@@ -227,7 +229,7 @@ class Progress(Message):
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request(Message):
     type_name = "request"
     request: int
@@ -240,7 +242,7 @@ class Request(Message):
 # Server to zygote and back.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fork(Message):
     type_name = "fork"
     request: int
@@ -250,7 +252,7 @@ class Fork(Message):
     descriptors: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parked(Message):
     type_name = "parked"
     protocol: ProtocolVersion
@@ -261,7 +263,7 @@ class Parked(Message):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Forked(Message):
     type_name = "forked"
     request: int
@@ -269,14 +271,14 @@ class Forked(Message):
     descriptors: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ForkFailed(Message):
     type_name = "fork_failed"
     request: int
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exited(Message):
     type_name = "exited"
     process_id: int

@@ -31,7 +31,10 @@ def configure() -> None:
 
 def flush() -> None:
     """Sends what a plugin has printed; a stream that it has closed or replaced is its own affair."""
-    with suppress(Exception):
+    try:
         sys.stdout.flush()
-    with suppress(Exception):
         sys.stderr.flush()
+    except Exception:
+        # The other one may still have something.
+        with suppress(Exception):
+            sys.stderr.flush()

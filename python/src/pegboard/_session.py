@@ -24,6 +24,8 @@ READ_SIZE: Final = 64 << 10
 MAX_READ: Final = 8 << 20
 
 _PREFIX: Final = struct.Struct("<III")
+# `json.loads` without its look at the encoding.
+_read_json: Final = json.JSONDecoder().raw_decode
 
 
 class Frame(NamedTuple):
@@ -76,13 +78,16 @@ class Session:
                 self._chunks = [b"".join(self._chunks)]
             data, start = self._chunks[0], self._offset
             if self._count < 0:
-                magic, self._header, count = _PREFIX.unpack_from(data, start)
+                magic, self._header, self._count = _PREFIX.unpack_from(data, start)
                 if magic != MAGIC:
                     raise ProtocolError(f"no frame begins here: found {magic:#010x}")
                 _limit("header", self._header, MAX_HEADER)
-                _limit("part count", count, MAX_PARTS)
-                self._count = count
-                self._needed = _PREFIX.size + count * 8
+                _limit("part count", self._count, MAX_PARTS)
+                if self._count:
+                    self._needed = _PREFIX.size + self._count * 8
+                else:
+                    self._lengths = ()
+                    self._needed = _PREFIX.size + self._header
             elif self._lengths is None:
                 self._lengths = struct.unpack_from(f"<{self._count}Q", data, start + _PREFIX.size)
                 body = sum(self._lengths)
@@ -95,10 +100,11 @@ class Session:
         at = start + _PREFIX.size + self._count * 8
         end = at + self._header
         try:
-            header = json.loads(data[at:end])
-        except ValueError as error:
+            text = data[at:end].decode()
+            header, length = _read_json(text)
+        except (ValueError, RecursionError) as error:
             raise ProtocolError(f"unreadable message: {error}") from error
-        if type(header) is not dict:
+        if type(header) is not dict or length != len(text):
             raise ProtocolError("unreadable message: the header is not an object")
         parts: list[memoryview] = []
         if lengths:

@@ -84,6 +84,8 @@ class Channel:
             with self._lock:
                 if not parts and not descriptors:
                     self._socket.sendall(first)
+                elif len(parts) == 1 and not descriptors and len(parts[0]) <= JOIN_LIMIT:
+                    self._socket.sendall(first + parts[0])
                 else:
                     self._gather([first, *parts], descriptors)
         except OSError as error:
