@@ -42,14 +42,14 @@ impl Recipe {
     /// For a plugin. Reads the local sources that the lock names.
     pub(super) async fn of(lock: &Lock, wheels: &Wheels, python: &Python, request: &InstallRequest) -> Result<Self, Error> {
         let index = request.index_url.as_deref().map(mask_credentials).unwrap_or_default();
-        let mut hasher = start_key(lock, wheels, python);
-        hasher.update(index.as_bytes()).update(b"\0");
+        let mut parts = vec![index];
         let mut rebuild = Vec::new();
         for line in &lock.lines {
-            let Some(path) = local_source(line) else { continue };
-            if path == wheels.pegboard || path == wheels.flowdapt {
+            let Some(path) = local_source(line).filter(|path| *path != wheels.pegboard && *path != wheels.flowdapt) else {
+                // Without credentials: a new token changes nothing.
+                parts.push(mask_credentials(&line.text));
                 continue;
-            }
+            };
             if path.is_dir() {
                 rebuild.extend(line.name.clone());
             }
@@ -57,18 +57,21 @@ impl Recipe {
             let hash = blocking(move || if editable { digest::of_descriptions(&from) } else { digest::of_path(&from) })
                 .await
                 .map_err(|error| io_error("cannot read", &path, &error))?;
-            hasher.update(hash.as_bytes());
+            // What is copied counts by its content, wherever it lies; what runs in place is its place.
+            let what = if line.editable { line.text.clone() } else { line.name.as_ref().map(ToString::to_string).unwrap_or_default() };
+            parts.push(format!("{what} @ {}", hash.to_hex()));
         }
         let shown = mask_credentials(request.requirement.trim());
-        Ok(Self { key: finish_key(&hasher), lock: lock.clone(), rebuild, shown })
+        Ok(Self { key: key(&parts, wheels, python), lock: lock.clone(), rebuild, shown })
     }
 
     /// For the environment without a plugin.
     pub(super) fn base(wheels: &Wheels, python: &Python) -> Self {
-        let lines = wheels.lines(true).iter().filter_map(|line| Line::parse(line, false)).collect();
+        let texts = wheels.lines(true);
+        let lines = texts.iter().filter_map(|line| Line::parse(line, false)).collect();
         let lock = Lock { lines };
         Self {
-            key: finish_key(&start_key(&lock, wheels, python)),
+            key: key(&texts, wheels, python),
             lock,
             rebuild: Vec::new(),
             shown: "the base environment".to_owned(),
@@ -76,18 +79,14 @@ impl Recipe {
     }
 }
 
-fn start_key(lock: &Lock, wheels: &Wheels, python: &Python) -> blake3::Hasher {
+/// One name for equal content, interpreter and host files.
+fn key(parts: &[String], wheels: &Wheels, python: &Python) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(b"pegboard environment 1\0");
-    let base = python.program.to_string_lossy();
-    // Without annotations and credentials: a new token, or another reason for the same version, changes nothing.
-    for part in [lock.shown().as_str(), &python.version, &python.platform, &base, &wheels.hash] {
-        hasher.update(part.as_bytes()).update(b"\0");
+    let program = python.program.to_string_lossy();
+    let surroundings = ["pegboard environment 1", &python.version, &python.platform, &program, &wheels.hash];
+    for part in surroundings.into_iter().chain(parts.iter().map(String::as_str)) {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
     }
-    hasher
-}
-
-fn finish_key(hasher: &blake3::Hasher) -> String {
     hasher.finalize().to_hex()[..KEY_LENGTH].to_owned()
 }
 
