@@ -29,6 +29,9 @@ pub(crate) use stream::{CallStream, refused};
 
 /// Events of one call that wait for their reader; a worker that says more waits, too.
 const EVENTS: usize = 256;
+/// A further worker is started when calls have been waiting for this long without a break: one that is about to be free answers
+/// sooner than a new one.
+const PRESSURE: Duration = Duration::from_millis(2);
 
 /// Starts workers of one generation.
 #[async_trait]
@@ -131,7 +134,9 @@ struct State {
     start_failed: bool,
     /// Workers that died and have not been replaced.
     lost: u64,
-    /// A timer will look for waiting calls at the end of the back-off.
+    /// Since when calls have been waiting without a break.
+    waiting_since: Option<Instant>,
+    /// A timer will look for waiting calls.
     timer: bool,
 }
 
@@ -360,6 +365,7 @@ impl Pool {
             }
         }
         state.waiting.insert(job.ticket, job);
+        state.waiting_since.get_or_insert_with(Instant::now);
         self.balance(state);
     }
 
@@ -368,20 +374,24 @@ impl Pool {
         let Some(generation) = state.generation.clone() else { return };
         loop {
             let own = state.seats.values().filter(|seat| seat.generation == generation.number);
-            let (mut living, mut starting) = (0, 0);
+            let (mut loaded, mut starting) = (0, 0);
             for seat in own {
-                living += usize::from(!matches!(seat.phase, Phase::Leaving));
+                loaded += usize::from(matches!(seat.phase, Phase::Idle | Phase::Busy { .. }));
                 starting += usize::from(matches!(seat.phase, Phase::Starting));
             }
-            let enough = state.waiting.len() <= starting || living >= self.options.workers.max(1);
+            let enough = state.waiting.len() <= starting || loaded + starting >= self.options.workers.max(1);
             if enough || (state.start_failed && starting > 0) {
                 return;
             }
-            match decide(&mut state.history, Event::WorkerWanted, Instant::now().into_std()) {
+            let now = Instant::now();
+            let pressing = state.waiting_since.map_or(now, |since| since + PRESSURE);
+            if loaded > 0 && pressing > now {
+                self.balance_at(state, pressing, &generation);
+                return;
+            }
+            match decide(&mut state.history, Event::WorkerWanted, now.into_std()) {
                 Decision::StartAt(at) => {
-                    if !std::mem::replace(&mut state.timer, true) {
-                        self.balance_at(at.into(), &generation);
-                    }
+                    self.balance_at(state, at.into(), &generation);
                     return;
                 }
                 _ => {
@@ -401,8 +411,11 @@ impl Pool {
         generation.seats.spawn(self.seats.track_future(task));
     }
 
-    /// Looks again for waiting calls at the end of a back-off.
-    fn balance_at(self: &Arc<Self>, at: Instant, generation: &Generation) {
+    /// Looks for waiting calls again, unless it is going to anyway.
+    fn balance_at(self: &Arc<Self>, state: &mut State, at: Instant, generation: &Generation) {
+        if std::mem::replace(&mut state.timer, true) {
+            return;
+        }
         let (pool, retired) = (Arc::clone(self), generation.retired.clone());
         self.spawn(generation, async move {
             tokio::select! {
@@ -419,6 +432,7 @@ impl Pool {
     fn withdraw(&self, ticket: u64) {
         let mut state = self.lock();
         if state.waiting.remove(&ticket).is_some() {
+            state.relieved();
             Self::end_probe(&mut state, ticket, Event::ProbeWithdrawn);
         }
     }
@@ -438,6 +452,7 @@ impl Pool {
             return Vec::new();
         }
         state.probe = None;
+        state.waiting_since = None;
         let failure = refusal(self.plugin().as_str(), state.history.standing());
         std::mem::take(&mut state.waiting).into_values().map(|job| (job, failure.clone())).collect()
     }
@@ -448,6 +463,15 @@ impl Pool {
         }
         if matches!(decision, Decision::Break(_) | Decision::Park(_) | Decision::Recovered) {
             (self.news)(News::Standing);
+        }
+    }
+}
+
+impl State {
+    /// Calls have left the queue.
+    fn relieved(&mut self) {
+        if self.waiting.is_empty() {
+            self.waiting_since = None;
         }
     }
 }

@@ -123,6 +123,7 @@ impl Pool {
         }
         if let Some((_, job)) = state.waiting.pop_first() {
             seat.phase = Phase::busy(&job);
+            state.relieved();
             return Next::Run(job);
         }
         let (sender, receiver) = oneshot::channel();

@@ -1,0 +1,2 @@
+#[path = "it/environment.rs"]
+mod environment;

@@ -1,0 +1,4 @@
+//! The engine with real environments and real processes.
+
+mod life;
+mod support;
