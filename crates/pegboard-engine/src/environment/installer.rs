@@ -28,7 +28,7 @@ pub enum Installer {
     /// uv.
     Uv {
         /// The program.
-        program: PathBuf,
+        path: PathBuf,
         /// Its version, such as `0.13.8`.
         version: String,
     },
@@ -192,7 +192,7 @@ fn uv_folder(data: &Path) -> PathBuf {
 }
 
 fn describe_uv(uv: &Uv) -> Installer {
-    Installer::Uv { program: uv.program.clone(), version: uv.version.clone() }
+    Installer::Uv { path: uv.program.clone(), version: uv.version.clone() }
 }
 
 fn last_line(text: &str) -> Option<&str> {
