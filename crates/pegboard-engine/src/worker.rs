@@ -221,7 +221,7 @@ impl Worker {
         match self.tasks.watch.take() {
             Some(task) => drop(tokio::time::timeout(KILL_PATIENCE, task).await),
             None => {
-                drop(self.watch.process.exited_within(KILL_PATIENCE).await);
+                let _ = self.watch.process.exited_within(KILL_PATIENCE).await;
                 self.watch.gone();
             }
         }

@@ -469,7 +469,7 @@ impl OnCall<'_> {
             Ending::Finished { values, busy } => (CallEvent::Finished { values, busy }, AfterCall::Reusable),
             Ending::Failed(failure) => (CallEvent::Failed(failure), AfterCall::Reusable),
             Ending::Dead(failure) => {
-                drop(self.worker.watch.exited_within(super::KILL_PATIENCE).await);
+                let _ = self.worker.watch.exited_within(super::KILL_PATIENCE).await;
                 self.worker.watch.process.kill();
                 self.worker.dead = Some(failure.clone());
                 (CallEvent::Failed(failure.clone()), AfterCall::Dead(failure))

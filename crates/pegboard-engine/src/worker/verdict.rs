@@ -36,7 +36,7 @@ pub(super) async fn lost(
         (None, Some(exit)) if !(cut && exit == Exit::Code(0)) => died(options, watch, capture, exit, when),
         _ => {
             watch.kill(protocol(&options.plugin, &format!("{error}, {when}")));
-            drop(watch.exited_within(KILL_PATIENCE).await);
+            let _ = watch.exited_within(KILL_PATIENCE).await;
             watch.cause().unwrap_or_else(|| protocol(&options.plugin, &error.to_string()))
         }
     }
