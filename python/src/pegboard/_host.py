@@ -193,10 +193,16 @@ class Host:
     # What plugin code may ask for; see `_run.Server`. Any thread.
 
     def log(self, level: str, text: str) -> None:
+        if not self._state.call:
+            # While the plugin is imported, and in its threads between calls.
+            sys.stderr.write(f"[{level}] {text}\n")
+            return
         with self._state:
             self._data.send(encode(Log([LogRecord(level, text)])))
 
     def progress(self, done: float, total: float | None, message: str) -> None:
+        if not self._state.call:
+            return
         known = None if total is None else finite(float(total))
         with self._state:
             self._data.send(encode(Progress(finite(float(done)) or 0.0, known, message)))

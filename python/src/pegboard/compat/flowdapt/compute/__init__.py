@@ -1,0 +1,1 @@
+"""What stage code reaches at run time."""

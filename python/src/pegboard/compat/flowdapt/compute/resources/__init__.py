@@ -1,0 +1,1 @@
+"""Resources of the dialect, as far as stage code sees them."""

@@ -1,0 +1,1 @@
+"""Workflows, as far as stage code sees them."""

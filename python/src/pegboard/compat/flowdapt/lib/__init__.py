@@ -1,0 +1,1 @@
+"""Library modules that plugins import."""
