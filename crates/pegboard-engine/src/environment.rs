@@ -116,7 +116,10 @@ impl Environments {
     /// # Errors
     /// `python-not-found`, `python-too-old`, `uv-not-found` (only for one named in the options), `disk-full`,
     /// `data-directory`.
-    pub async fn open(options: EnvironmentOptions) -> Result<Self, Error> {
+    pub async fn open(mut options: EnvironmentOptions) -> Result<Self, Error> {
+        // Tools run in folders of their own and get URLs, so a relative path would lead elsewhere.
+        options.data = std::path::absolute(&options.data)
+            .map_err(|error| io_error("cannot use the data directory", &options.data, &error))?;
         files::make_directories(&options.data).await?;
         let python = python::find(options.python.as_deref()).await?;
         let installers = Installers::find(&options, &python).await?;
@@ -141,7 +144,10 @@ impl Environments {
     /// `no-network`, `no-plugin`, `disk-full`; the tool's own words are the detail.
     pub async fn install(&self, request: &InstallRequest, progress: &Progress) -> Result<(Environment, PluginRecord), Error> {
         let inner = &self.inner;
-        let requirement = Requirement::parse(request)?;
+        let asked = request.clone();
+        let requirement = tokio::task::spawn_blocking(move || Requirement::parse(&asked))
+            .await
+            .map_err(|error| Error::internal("requirement", format!("could not read the requirement: {error}")))??;
         let host = host_files::unpack(&inner.options.data).await?;
         let installer = inner.installers.get(progress).await?;
         let wheels = Wheels::write(&inner.options.data, &host, &inner.python).await?;

@@ -57,8 +57,6 @@ impl Variable {
 pub(crate) enum Target {
     /// To `/dev/null`.
     Null,
-    /// Where ours leads.
-    Inherit,
     /// To this descriptor; our copy is closed when the process has started.
     Descriptor(OwnedFd),
 }
@@ -67,7 +65,6 @@ impl From<Target> for Stdio {
     fn from(target: Target) -> Self {
         match target {
             Target::Null => Self::null(),
-            Target::Inherit => Self::inherit(),
             Target::Descriptor(descriptor) => Self::from(descriptor),
         }
     }
@@ -133,6 +130,7 @@ enum State {
 
 impl StartedProcess {
     /// Its process id, which is its group's id as well.
+    #[cfg(test)]
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
@@ -152,15 +150,6 @@ impl StartedProcess {
                 return Ok(status);
             }
             tokio::time::sleep(REAP_INTERVAL).await;
-        }
-    }
-
-    /// Sends a signal to the whole group; nothing happens when the process has been reaped.
-    pub(crate) fn signal_group(&self, signal: Signal) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, State::Running(_)) {
-            // The process is not reaped while the lock is held, so its number cannot belong to anybody else.
-            let _ = rustix::process::kill_process_group(self.pid, signal);
         }
     }
 
@@ -228,9 +217,8 @@ async fn start(program: Program, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> 
     };
     let pipes = Pipes { stdout: child.stdout.take().map(OwnedFd::from), stderr: child.stderr.take().map(OwnedFd::from) };
     let pid = Pid::from_child(&child);
-    let ended = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)
-        .ok()
-        .and_then(|descriptor| AsyncFd::with_interest(descriptor, Interest::READABLE).ok());
+    let ended =
+        rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK).ok().and_then(|descriptor| process::register(descriptor).ok());
     Ok((StartedProcess { pid, ended, state: Mutex::new(State::Running(child)) }, pipes))
 }
 

@@ -58,7 +58,8 @@ impl Recipe {
                 .await
                 .map_err(|error| io_error("cannot read", &path, &error))?;
             // What is copied counts by its content, wherever it lies; what runs in place is its place.
-            let what = if line.editable { line.text.clone() } else { line.name.as_ref().map(ToString::to_string).unwrap_or_default() };
+            let what =
+                if line.editable { line.text.clone() } else { line.name.as_ref().map(ToString::to_string).unwrap_or_default() };
             parts.push(format!("{what} @ {}", hash.to_hex()));
         }
         let shown = mask_credentials(request.requirement.trim());
@@ -70,12 +71,7 @@ impl Recipe {
         let texts = wheels.lines(true);
         let lines = texts.iter().filter_map(|line| Line::parse(line, false)).collect();
         let lock = Lock { lines };
-        Self {
-            key: key(&texts, wheels, python),
-            lock,
-            rebuild: Vec::new(),
-            shown: "the base environment".to_owned(),
-        }
+        Self { key: key(&texts, wheels, python), lock, rebuild: Vec::new(), shown: "the base environment".to_owned() }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Environments with real tools: tiny packages written here, wheels and indexes in folders of their own. Only setuptools, the
 //! build backend, comes from the default package index.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -47,9 +49,13 @@ impl World {
         world
     }
 
-    /// With nothing but uv.
+    /// With nothing but uv. There is a blank in its path.
     async fn cold() -> Self {
-        Self { folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(), lines: Arc::default(), uv: uv().await }
+        Self {
+            folder: tempfile::Builder::new().prefix("a b").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
+            lines: Arc::default(),
+            uv: uv().await,
+        }
     }
 
     fn options(&self) -> EnvironmentOptions {
@@ -118,11 +124,11 @@ impl World {
                 wheels.filter(|name| name.ends_with(".whl")).map(|name| format!("<a href=\"{name}\">{name}</a>\n")).collect();
             fs::write(folder.join("index.html"), format!("<!DOCTYPE html><html><body>\n{links}</body></html>\n")).unwrap();
         }
-        format!("file://{}", self.path("index").display())
+        file_url(&self.path("index"))
     }
 
     /// A request for something in the test's index.
-    fn from_index(&self, requirement: &str) -> InstallRequest {
+    fn indexed(&self, requirement: &str) -> InstallRequest {
         InstallRequest { index_url: Some(self.index()), ..request(requirement) }
     }
 }
@@ -157,6 +163,10 @@ fn python(program: &Path, arguments: &[&str]) -> String {
 
 fn ask(environment: &Environment, code: &str) -> String {
     python(&environment.python, &["-I", "-c", code]).trim().to_owned()
+}
+
+fn file_url(path: &Path) -> String {
+    format!("file://{}", path.display()).replace(' ', "%20")
 }
 
 fn request(requirement: impl AsRef<Path>) -> InstallRequest {
@@ -238,7 +248,7 @@ async fn clashing_pins_both_work_at_the_same_time() {
     world.wheel("needs-old", "1.0", &["shared-part==1.0", "flowdapt"], "needs_old");
     world.wheel("needs-new", "1.0", &["shared-part==2.0", "flowdapt"], "needs_new");
     let environments = world.open().await;
-    let (old, new, progress) = (world.from_index("needs-old"), world.from_index("needs_new>=1"), world.progress());
+    let (old, new, progress) = (world.indexed("needs-old"), world.indexed("needs_new>=1"), world.progress());
     let (old, new) = tokio::join!(environments.install(&old, &progress), environments.install(&new, &progress));
     let ((old, old_record), (new, new_record)) = (old.unwrap(), new.unwrap());
     assert_eq!(ask(&old, "import shared_part; print(shared_part.VERSION)"), "1.0");
@@ -329,7 +339,7 @@ async fn what_cannot_be_installed_is_refused_with_a_code_and_leaves_nothing() {
         ("./does/not/exist", "path-not-found", "./does/not/exist"),
         ("plain", "no-plugin", "flowdapt.plugins"),
     ] {
-        let error = environments.install(&world.from_index(wanted), &world.progress()).await.unwrap_err();
+        let error = environments.install(&world.indexed(wanted), &world.progress()).await.unwrap_err();
         assert_eq!(error.code, code, "{wanted}: {error:?}");
         assert!(error.message.contains(part) && error.hint.is_some(), "{error:?}");
         assert!(!error.message.contains('\n') && error.message.len() < 400, "{error:?}");
@@ -445,7 +455,7 @@ async fn collecting_spares_what_is_used_and_what_is_being_made() {
     assert!(environments.get(&base.key).is_some() && environments.get(&two.key).is_some());
 
     drop(lock);
-    environments.collect(&[base.key.clone()]).await.unwrap();
+    environments.collect(std::slice::from_ref(&base.key)).await.unwrap();
     assert_eq!(made(&world), 1);
     assert_eq!(fs::read_dir(world.path("data/environments/.scratch")).unwrap().count(), 0);
 }
@@ -464,7 +474,7 @@ async fn a_repository_is_installed_at_the_commit_that_was_found() {
         python(Path::new("git"), &[&["-C", repository], arguments].concat());
     }
     let (environment, record) =
-        environments.install(&request(format!("git+file://{repository}")), &world.progress()).await.unwrap();
+        environments.install(&request(format!("git+{}", file_url(&source))), &world.progress()).await.unwrap();
     assert_eq!(record.name.as_str(), "from-git");
     assert_eq!(ask(&environment, "import from_git; print(from_git.answer())"), "1");
     let commit = python(Path::new("git"), &["-C", repository, "rev-parse", "HEAD"]);
@@ -485,12 +495,12 @@ async fn venv_and_pip_do_as_well() {
     world.wheel("shared-part", "2.0", &[], "");
     world.wheel("piped", "1.0", &["shared-part==1.0", "flowdapt>=0.1.2,<0.2"], "piped");
     world.wheel("lacking", "1.0", &["absent-one>=3"], "lacking");
-    let (environment, record) = environments.install(&world.from_index("piped"), &world.progress()).await.unwrap();
+    let (environment, record) = environments.install(&world.indexed("piped"), &world.progress()).await.unwrap();
     assert_eq!((record.name.as_str(), record.modules.as_slice()), ("piped", &["piped".to_owned()][..]));
     assert_eq!(ask(&environment, "import shared_part, flowdapt; print(shared_part.VERSION)"), "1.0");
-    assert_eq!(environments.install(&world.from_index("piped"), &world.progress()).await.unwrap().0, environment);
+    assert_eq!(environments.install(&world.indexed("piped"), &world.progress()).await.unwrap().0, environment);
 
-    let error = environments.install(&world.from_index("lacking"), &world.progress()).await.unwrap_err();
+    let error = environments.install(&world.indexed("lacking"), &world.progress()).await.unwrap_err();
     assert_eq!(error.code, "requirement-not-found", "{error:?}");
     assert!(error.message.contains("absent-one"), "{error}");
 
