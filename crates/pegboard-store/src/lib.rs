@@ -17,6 +17,7 @@ pub mod store;
 mod document;
 mod lock;
 mod object;
+mod postgres;
 mod record;
 mod sqlite;
 

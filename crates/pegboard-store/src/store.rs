@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::lock::DirectoryLock;
 use crate::object::Objects;
 use crate::options::StoreOptions;
+use crate::postgres::PostgresRecords;
 use crate::record::{Cell, Row, Statement};
 use crate::sqlite::SqliteRecords;
 
@@ -30,6 +31,7 @@ struct Inner {
 
 enum Records {
     Sqlite(SqliteRecords),
+    Postgres(PostgresRecords),
 }
 
 impl Store {
@@ -38,8 +40,13 @@ impl Store {
         let directory = options.directory.clone();
         let lock = Arc::new(blocking(move || DirectoryLock::take(&directory)).await?);
         let objects = Objects::open(&options).await?;
-        let (path, held) = (options.directory.join("pegboard.db"), Arc::clone(&lock));
-        let records = Records::Sqlite(blocking(move || SqliteRecords::open(&path, Some(held))).await?);
+        let records = match &options.postgres_url {
+            Some(url) => Records::Postgres(PostgresRecords::open(url).await?),
+            None => {
+                let (path, held) = (options.directory.join("pegboard.db"), Arc::clone(&lock));
+                Records::Sqlite(blocking(move || SqliteRecords::open(&path, Some(held))).await?)
+            }
+        };
         Ok(Self { inner: Arc::new(Inner { records, objects, lock: Mutex::new(Some(lock)) }) })
     }
 
@@ -47,6 +54,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.inner.records {
             Records::Sqlite(records) => records.close().await,
+            Records::Postgres(records) => records.close().await,
         }
         self.inner.objects.close();
         self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -80,6 +88,7 @@ impl Store {
         }
         match &self.inner.records {
             Records::Sqlite(records) => records.write(statements).await,
+            Records::Postgres(records) => records.write(statements).await,
         }
     }
 
@@ -87,6 +96,7 @@ impl Store {
     pub(crate) async fn read(&self, sql: &'static str, parameters: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
         match &self.inner.records {
             Records::Sqlite(records) => records.read(sql, parameters).await,
+            Records::Postgres(records) => records.read(sql, parameters).await,
         }
     }
 }
@@ -95,6 +105,7 @@ impl fmt::Debug for Store {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let records = match &self.inner.records {
             Records::Sqlite(_) => "SQLite",
+            Records::Postgres(_) => "PostgreSQL",
         };
         formatter.debug_struct("Store").field("records", &records).field("objects", &self.inner.objects).finish()
     }

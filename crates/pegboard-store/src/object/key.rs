@@ -25,6 +25,10 @@ impl Keys {
         Self { prefix: Path::default(), leaf: "~" }
     }
 
+    pub(super) fn in_bucket(prefix: &str) -> Self {
+        Self { prefix: Path::from(prefix), leaf: "" }
+    }
+
     pub(super) fn to_path(&self, key: &str) -> Result<Path, StoreError> {
         let bad = || StoreError::BadKey(key.to_owned());
         let mut path = escape(key);
@@ -44,8 +48,11 @@ impl Keys {
 
     /// None for what is not ours.
     pub(super) fn to_key(&self, path: &Path) -> Option<String> {
-        let below = path.as_ref().strip_prefix(self.prefix.as_ref())?;
-        let escaped = below.strip_prefix('/').unwrap_or(below).strip_suffix(self.leaf)?;
+        let below = match self.prefix.as_ref() {
+            "" => path.as_ref(),
+            prefix => path.as_ref().strip_prefix(prefix)?.strip_prefix('/')?,
+        };
+        let escaped = below.strip_suffix(self.leaf)?;
         percent_decode_str(escaped).decode_utf8().ok().map(Into::into)
     }
 
@@ -83,7 +90,7 @@ mod tests {
 
     #[test]
     fn there_and_back() {
-        for keys in [Keys::in_folder(), Keys { prefix: Path::from("a/b"), leaf: "" }] {
+        for keys in [Keys::in_folder(), Keys::in_bucket("a/b")] {
             for (key, path) in [
                 ("runs/1/result", "runs/1/result"),
                 ("a b/größe.json", "a b/größe.json"),

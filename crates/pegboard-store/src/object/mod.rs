@@ -5,6 +5,7 @@
 
 mod key;
 mod local;
+mod s3;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,23 +13,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 
 use crate::error::StoreError;
 use crate::options::StoreOptions;
 use key::Keys;
 
+/// Objects up to this many bytes are sent to a bucket in one request.
+const IN_ONE: usize = 32 << 20;
+/// Bytes of a part of larger ones.
+const PART: usize = 16 << 20;
+const PARTS_AT_ONCE: usize = 4;
+
 /// One folder or one bucket.
 pub(crate) struct Objects {
     driver: Arc<dyn ObjectStore>,
     keys: Keys,
+    /// Large objects are sent in parts, several at once; a bucket takes at most 5 GiB in one.
+    in_parts: bool,
     closed: AtomicBool,
 }
 
 impl Objects {
     pub(crate) async fn open(options: &StoreOptions) -> Result<Self, StoreError> {
-        let driver = local::open(options.directory.join("objects")).await?;
-        Ok(Self { driver, keys: Keys::in_folder(), closed: AtomicBool::new(false) })
+        let (driver, keys) = match &options.s3 {
+            Some(s3) => (s3::open(s3).await?, Keys::in_bucket(&s3.prefix)),
+            None => (local::open(options.directory.join("objects")).await?, Keys::in_folder()),
+        };
+        Ok(Self { driver, keys, in_parts: options.s3.is_some(), closed: AtomicBool::new(false) })
     }
 
     pub(crate) fn close(&self) {
@@ -37,7 +49,17 @@ impl Objects {
 
     pub(crate) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
         let path = self.keys.to_path(key)?;
-        self.driver()?.put(&path, bytes.into()).await.map(drop).map_err(from_driver)
+        let driver = self.driver()?;
+        if self.in_parts && bytes.len() > IN_ONE {
+            let mut upload = WriteMultipart::new_with_chunk_size(driver.put_multipart(&path).await.map_err(from_driver)?, PART);
+            for start in (0..bytes.len()).step_by(PART) {
+                // A failed part ends the loop here; the bucket forgets unfinished uploads by its own rules.
+                upload.wait_for_capacity(PARTS_AT_ONCE).await.map_err(from_driver)?;
+                upload.put(bytes.slice(start..bytes.len().min(start + PART)));
+            }
+            return upload.finish().await.map(drop).map_err(from_driver);
+        }
+        driver.put(&path, bytes.into()).await.map(drop).map_err(from_driver)
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {

@@ -39,11 +39,16 @@ pub(super) fn push(run: RunId, lines: Vec<LogLine>, statements: &mut Vec<Stateme
             line.stage.map_or(Cell::Null, Cell::Text),
             Cell::Word(stream_word(line.stream)),
             Cell::Word(level_word(line.level)),
-            line.text.into(),
+            storable(line.text).into(),
             Cell::Shared(Arc::clone(&uid)),
         ];
         statements.push(Statement::new(APPEND, parameters).about(6).or(Untouched::Missing));
     }
+}
+
+/// PostgreSQL has no text with a zero byte; so that all back ends keep the same, no log has.
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 fn line(row: &Row) -> Result<StoredLine, StoreError> {

@@ -11,3 +11,5 @@ mod readers;
 mod writer;
 
 pub(crate) use connection::SqliteRecords;
+#[cfg(test)]
+pub(crate) use migrations::MIGRATIONS;

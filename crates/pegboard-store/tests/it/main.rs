@@ -1,5 +1,7 @@
 //! The store from outside: one suite for every back end, and what only happens on disk.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "test code outside of test functions")]
+
 mod back_end;
 mod sample;
 mod suite;
