@@ -218,8 +218,11 @@ pub(crate) fn refusal(plugin: &str, standing: &Standing) -> Failure {
             if !matches!(failure.kind, FailureKind::Unavailable | FailureKind::Exhausted) {
                 failure.kind = FailureKind::Load;
             }
-            let hint = format!("mend it, then run `pegboard plugin reload {plugin}`");
-            failure.hint.get_or_insert(hint);
+            failure.hint = Some(match failure.hint {
+                Some(hint) if hint.contains("`pegboard ") => hint,
+                Some(hint) => format!("{hint}; then {}", mend(plugin)),
+                None => format!("mend it, then {}", mend(plugin)),
+            });
             failure
         }
         Standing::Parked(last) => Failure {
@@ -227,9 +230,13 @@ pub(crate) fn refusal(plugin: &str, standing: &Standing) -> Failure {
             class: last.class.clone(),
             message: format!("plugin `{plugin}` is parked because its workers keep dying; the last one: {}", last.message),
             traceback: last.traceback.clone(),
-            hint: Some(format!("mend it, then run `pegboard plugin reload {plugin}`")),
+            hint: Some(format!("mend it, then {}", mend(plugin))),
         },
     }
+}
+
+fn mend(plugin: &str) -> String {
+    format!("run `pegboard plugin reload {plugin}`, or `pegboard upgrade {plugin}` when it is not installed in place")
 }
 
 /// `first`, doubled `times` times, at most `last`.

@@ -182,6 +182,10 @@ fn refusals_say_what_happened_and_what_to_do() {
     assert_eq!((broken.kind, broken.message.as_str()), (FailureKind::Load, "exit status 1 while loading"));
     assert!(broken.hint.unwrap().contains("`pegboard plugin reload a`"));
 
+    let advised = Failure::noticed(FailureKind::Load, "No module named 'x'").hint("add it to the dependencies");
+    let hint = refusal("a", &Standing::Broken(advised)).hint.unwrap();
+    assert!(hint.starts_with("add it to the dependencies; then run `pegboard plugin reload a`"), "{hint}");
+
     let missing = Failure::noticed(FailureKind::Unavailable, "gone").hint("run `pegboard upgrade a`");
     assert_eq!(refusal("a", &Standing::Broken(missing.clone())), missing);
 }

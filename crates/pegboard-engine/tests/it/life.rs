@@ -21,10 +21,10 @@ async fn installed_called_answered() {
     let raised = world.call("steady", "steady.stages.echo", json!({})).await.unwrap_err();
     assert!(matches!(raised.kind, FailureKind::Raised | FailureKind::Target), "{raised:?}");
 
-    let workers = world.engine.workers();
-    assert_eq!(workers.iter().map(|worker| worker.state).collect::<Vec<_>>(), [WorkerState::Idle]);
+    eventually("all is quiet", || world.engine.workers().iter().all(|worker| worker.state == WorkerState::Idle)).await;
     let statistics = world.engine.statistics();
-    assert_eq!((statistics.calls, statistics.failed, statistics.workers.idle), (3, 1, 1));
+    assert_eq!((statistics.calls, statistics.failed, statistics.workers.idle), (3, 1, world.engine.workers().len()));
+    assert!(statistics.workers.idle >= 1);
     world.engine.shutdown().await;
 }
 
@@ -67,7 +67,8 @@ async fn a_broken_import_harms_nothing_and_is_mended_by_a_reload() {
         (PluginState::Broken, FailureKind::Load, "ModuleNotFoundError")
     );
     assert!(failure.traceback.unwrap().contains("import nowhere_to_be_found"));
-    assert!(failure.hint.unwrap().contains("pegboard"));
+    let hint = failure.hint.unwrap();
+    assert!(hint.contains("nowhere_to_be_found") && hint.contains("`pegboard plugin reload broken`"), "{hint}");
 
     let refused = world.call("broken", "broken.answer", json!({})).await.unwrap_err();
     assert_eq!((refused.kind, refused.class.as_str()), (FailureKind::Load, "ModuleNotFoundError"));
@@ -158,9 +159,8 @@ async fn a_crash_loop_parks_with_what_was_said_last_and_a_reload_ends_it() {
     let refused = world.call("steady", "steady.stages.version", json!({})).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::Unavailable, "{refused:?}");
     assert!(refused.hint.unwrap().contains("`pegboard plugin reload steady`"));
-    let record = world.engine.plugins().remove(0);
-    assert_eq!(record.state, PluginState::Parked);
-    let failure = record.failure.unwrap();
+    eventually("the record says so", || world.engine.plugins()[0].state == PluginState::Parked).await;
+    let failure = world.engine.plugins().remove(0).failure.unwrap();
     assert!(failure.traceback.as_deref().is_some_and(|said| said.contains("about to crash")), "{failure:?}");
     assert_eq!(world.engine.statistics().restarts, 4);
 
@@ -244,7 +244,7 @@ async fn a_shutdown_leaves_no_process() {
     eventually("two are busy", || world.engine.statistics().workers.busy == 2).await;
     assert!(!world.processes().is_empty());
     world.engine.shutdown().await;
-    assert_eq!(world.processes(), Vec::<String>::new());
+    eventually("what was killed is reaped", || world.processes().is_empty()).await;
     for stream in std::iter::once(running).chain(queued) {
         let end = stream.collect::<Vec<_>>().await.pop();
         let Some(CallEvent::Failed(failure)) = end else { panic!("{end:?}") };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use pegboard_engine::{
-    Engine, EngineOptions, EnvironmentOptions, Environments, InstallRequest, Installer, Progress, WorkerLimits,
+    Engine, EngineOptions, EnvironmentOptions, Environments, InstallRequest, Progress, WorkerLimits,
 };
 use pegboard_model::{
     Argument, Call, CallEvent, CallId, Failure, Operation, PluginName, PluginRecord, PluginRunner, RunContext, Value,
@@ -22,16 +22,14 @@ fn shared() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("engine")
 }
 
-/// The uv that all tests share, so that it is installed once.
+/// The uv that all tests share, so that it is installed once; none when this machine has its own, or cannot have one.
 async fn uv() -> Option<PathBuf> {
     static UV: OnceCell<Option<PathBuf>> = OnceCell::const_new();
     let find = async || {
         let environments = Environments::open(EnvironmentOptions::new(shared())).await.expect("a Python interpreter");
         environments.base(&silent()).await.expect("the base environment");
-        match environments.tools().installer {
-            Installer::Uv { program, .. } => Some(program),
-            _ => None,
-        }
+        let installed = shared().join("tools/uv/bin/uv");
+        installed.is_file().then_some(installed)
     };
     UV.get_or_init(find).await.clone()
 }
