@@ -1,1 +1,28 @@
-//! Every listening socket.
+//! Every listening socket, and the operator's words.
+//!
+//! [`app`] makes one [`axum::Router`] out of [`Parts`]; [`Settings`] makes the parts' options. The binary `pegboard` joins
+//! them: parse, settings, parts, run. No handler knows where a plugin lives, and no status code is named outside of `error`.
+
+#![forbid(unsafe_code)]
+
+mod api;
+mod app;
+pub mod config;
+mod directory;
+
+mod error;
+mod extract;
+mod guard;
+mod metrics;
+mod news;
+mod openapi;
+mod record;
+mod router;
+mod shutdown;
+mod ui;
+
+pub use api::shape;
+pub use app::{App, Parts, app};
+pub use config::Settings;
+pub use news::join;
+pub use shutdown::Shutdown;

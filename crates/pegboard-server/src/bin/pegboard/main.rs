@@ -1,1 +1,115 @@
-fn main() {}
+//! The command `pegboard`: parse, settings, parts, run.
+
+#![forbid(unsafe_code)]
+
+mod apply;
+mod arguments;
+mod client;
+mod config;
+mod demo;
+mod doctor;
+mod failure;
+mod follow;
+mod output;
+mod plugin;
+mod run;
+mod runs;
+mod serve;
+mod start;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use pegboard_server::Settings;
+
+use crate::arguments::{Arguments, Command, PluginCommand, RunCommand};
+use crate::client::Client;
+use crate::failure::CommandFailure;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.json);
+    match execute(arguments, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> {
+    let settings = || Settings::load(&arguments.sources()).map_err(CommandFailure::usage);
+    match &arguments.command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "pegboard", &mut script);
+            output.raw(&String::from_utf8_lossy(&script));
+            Ok(())
+        }
+        Command::Config { reference: true, .. } => {
+            output.raw(&pegboard_server::config::reference());
+            Ok(())
+        }
+        Command::Config { .. } => config::print(&settings()?, output),
+        Command::Doctor => on_this_thread(doctor::examine(&settings()?, output)),
+        Command::Serve { .. } => {
+            let settings = settings()?;
+            on_threads(settings.server.threads, serve::serve(settings, output))
+        }
+        Command::Demo { once, .. } => {
+            let settings = settings()?;
+            on_threads(settings.server.threads, demo::demo(settings, *once, output))
+        }
+        _ => {
+            let settings = settings()?;
+            on_this_thread(ask(&arguments, &settings, output))
+        }
+    }
+}
+
+/// Commands that speak to a server.
+async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Result<(), CommandFailure> {
+    let client = Client::new(&settings.server.url)?;
+    match &arguments.command {
+        Command::Install(install) => plugin::install(&client, install, output).await,
+        Command::Upgrade { name, requirement, index_url, .. } => {
+            plugin::upgrade(&client, name, requirement.as_deref(), index_url.as_deref(), output).await
+        }
+        Command::Uninstall { name, .. } => plugin::uninstall(&client, name, output).await,
+        Command::Plugins { .. } => plugin::list(&client, output).await,
+        Command::Plugin { command: PluginCommand::Show { name, .. } } => plugin::show(&client, name, output).await,
+        Command::Plugin { command: PluginCommand::Reload { name, .. } } => plugin::reload(&client, name, output).await,
+        Command::Apply { files, .. } => apply::apply(&client, files, output).await,
+        Command::Workflows { .. } => apply::list(&client, output).await,
+        Command::Run(run) => match &run.command {
+            Some(RunCommand::Show { id, .. }) => runs::show(&client, id, output).await,
+            None => run::run(&client, run, output).await,
+        },
+        Command::Runs { workflow, state, limit, .. } => runs::list(&client, workflow.as_deref(), state.as_deref(), *limit, output).await,
+        Command::Logs { run, follow, .. } => runs::logs(&client, run, *follow, output).await,
+        Command::Cancel { run, .. } => runs::cancel(&client, run, output).await,
+        Command::Serve { .. } | Command::Demo { .. } | Command::Config { .. } | Command::Doctor | Command::Completions { .. } => Ok(()),
+    }
+}
+
+fn on_this_thread<F: Future<Output = Result<(), CommandFailure>>>(work: F) -> Result<(), CommandFailure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::no_runtime)?;
+    let result = runtime.block_on(work);
+    // A reader of standard input may be blocked for ever: it is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+fn on_threads<F: Future<Output = Result<(), CommandFailure>>>(threads: usize, work: F) -> Result<(), CommandFailure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("pegboard")
+        .enable_all()
+        .build()
+        .map_err(CommandFailure::no_runtime)?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
+}

@@ -1,0 +1,11 @@
+//! The API under `/api/v1`. A handler sits in the file of its noun; what is sent is said in [`shape`].
+
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod plugins;
+pub(crate) mod runs;
+pub mod shape;
+pub(crate) mod status;
+pub(crate) mod stream;
+pub(crate) mod workers;
+pub(crate) mod workflows;

@@ -1,0 +1,13 @@
+//! What the API sends and takes. These shapes are the contract with clients; nouns of the model are turned into them here and
+//! nowhere else, so that a noun can change without a client noticing.
+
+mod news;
+mod plugin;
+mod run;
+mod workflow;
+
+pub use crate::error::{ErrorAnswer, ErrorBody};
+pub use news::{InstallNews, Progress, StatusAnswer};
+pub use plugin::{InstallBody, PluginAnswer, PluginContribution, PluginList, UpgradeBody, WorkerAnswer, WorkerList};
+pub use run::{FailureAnswer, ItemsAnswer, LogAnswer, LogPage, RunAnswer, RunBody, RunList, StageAnswer};
+pub use workflow::{AppliedWorkflow, ApplyAnswer, WorkflowAnswer, WorkflowList, WorkflowStage};

@@ -1,0 +1,69 @@
+//! The app is a value: parts in, router out. Tests drive it without a socket.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use pegboard_engine::Engine;
+use pegboard_flow::Flow;
+use pegboard_store::Store;
+use tokio::sync::Mutex;
+
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::router;
+use crate::shutdown::Shutdown;
+
+/// What the app is made of. The rooms are started before they come here.
+pub struct Parts {
+    /// Durable state.
+    pub store: Store,
+    /// Local plugins.
+    pub engine: Engine,
+    /// Runs.
+    pub flow: Flow,
+    /// How the server was set.
+    pub settings: Settings,
+    /// Ends event streams, so that an orderly stop does not wait for them.
+    pub shutdown: Shutdown,
+}
+
+/// The parts, shared by all handlers. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+/// What handlers reach through an [`App`].
+pub struct Shared {
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
+    pub(crate) flow: Flow,
+    pub(crate) settings: Settings,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) metrics: Metrics,
+    pub(crate) started: Instant,
+    /// Held while a plugin's record is copied from the engine to the store, so that an older copy never lands last.
+    pub(crate) directory: Mutex<()>,
+}
+
+impl App {
+    /// Shares the parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, engine, flow, settings, shutdown } = parts;
+        let (metrics, started) = (Metrics::default(), Instant::now());
+        Self(Arc::new(Shared { store, engine, flow, settings, shutdown, metrics, started, directory: Mutex::new(()) }))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// The router over the app.
+pub fn app(app: App) -> Router {
+    router::router(app)
+}

@@ -1,0 +1,341 @@
+//! What one may type. Nothing here decides anything.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use pegboard_server::config::{FlagValue, Sources};
+
+/// One server on which a team hangs all of its ML plugins.
+///
+/// Each plugin runs in a process and an environment of its own. `pegboard demo` shows it at work; `pegboard serve` starts a
+/// server; the other commands speak to one.
+#[derive(Parser, Debug)]
+#[command(name = "pegboard", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print JSON instead of text and tables.
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) json: bool,
+
+    /// Read this settings file instead of `pegboard.toml` in the working directory or the data directory.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Set any setting, such as `engine.memory=2GiB`; `pegboard config` lists them.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = pair, help_heading = "Everywhere")]
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pegboard demo                                 see it at work
+  pegboard serve                                start a server at http://127.0.0.1:8480
+  pegboard install ./my-plugin --editable       install a plugin from a folder
+  pegboard apply workflow.yaml                  store a workflow
+  pegboard run train --input epochs=3 --follow  run it and watch
+  pegboard doctor                               what this machine lacks
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 no server, 130 stopped with Ctrl-C";
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Start the server.
+    #[command(after_help = "Examples:\n  pegboard serve\n  pegboard serve --listen 127.0.0.1:0 --data /var/lib/pegboard\n\nPrints `listening on http://…` when it is ready. Ctrl-C stops it in order, a second Ctrl-C at once.")]
+    Serve {
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Install and run the example, then serve.
+    #[command(after_help = "Examples:\n  pegboard demo\n  pegboard demo --listen 127.0.0.1:0 --once\n\nTrains a grid of models on two data sets that come with scikit-learn, prints which won, and goes on serving.")]
+    Demo {
+        #[command(flatten)]
+        server: ServerArguments,
+        /// Stop after the table is printed.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Install a plugin.
+    #[command(after_help = "Examples:\n  pegboard install my-plugin\n  pegboard install 'my-plugin>=2' --index-url https://index.example/simple\n  pegboard install ./my-plugin --editable\n  pegboard install dist/my_plugin-1.0-py3-none-any.whl\n  pegboard install git+https://git.example/team/my-plugin@v1")]
+    Install(InstallArguments),
+    /// Install a plugin's source anew, or another version of it.
+    #[command(after_help = "Examples:\n  pegboard upgrade my-plugin\n  pegboard upgrade my-plugin --requirement 'my-plugin==2.1'\n\nThe old version serves until the new one has loaded, and goes on when it does not.")]
+    Upgrade {
+        /// The plugin.
+        name: String,
+        /// Instead of what it was installed with: a requirement, path, wheel or `git+` URL.
+        #[arg(long, value_name = "REQUIREMENT")]
+        requirement: Option<String>,
+        /// Package index instead of the one that it was installed from.
+        #[arg(long, value_name = "URL")]
+        index_url: Option<String>,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Remove a plugin and its environment.
+    #[command(after_help = "Example:\n  pegboard uninstall my-plugin")]
+    Uninstall {
+        /// The plugin.
+        name: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// List the plugins.
+    #[command(after_help = "Examples:\n  pegboard plugins\n  pegboard plugins --json | jq '.plugins[].name'")]
+    Plugins {
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Look at one plugin, or load its code anew.
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+    /// Store workflows from YAML or JSON.
+    #[command(after_help = "Examples:\n  pegboard apply workflow.yaml other.yaml\n  generate-workflow | pegboard apply -")]
+    Apply {
+        /// Files; `-` reads standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// List the workflows.
+    #[command(after_help = "Example:\n  pegboard workflows")]
+    Workflows {
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Run a workflow, or look at a run (`pegboard run show ID`).
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  pegboard run train --input epochs=3 --input 'rates=[0.1, 0.01]' --follow\n  pegboard run train --input-file input.json --wait\n  pegboard run workflow.yaml --follow        apply the file, then run it\n  pegboard run --workflow show               run the workflow named `show`\n  pegboard run show brave-otter-1a2b3c4d     look at a run\n\nA run that fails exits with 1; its result is on standard output, everything else on standard error."
+    )]
+    Run(RunArguments),
+    /// List the runs, newest first.
+    #[command(after_help = "Examples:\n  pegboard runs\n  pegboard runs --workflow train --state failed --limit 5")]
+    Runs {
+        /// Only runs of this workflow.
+        #[arg(long, value_name = "NAME")]
+        workflow: Option<String>,
+        /// Only runs in this state: pending, running, finished, failed, cancelled or interrupted.
+        #[arg(long, value_parser = ["pending", "running", "finished", "failed", "cancelled", "interrupted"])]
+        state: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: usize,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Print a run's log.
+    #[command(after_help = "Examples:\n  pegboard logs brave-otter-1a2b3c4d\n  pegboard logs RUN --follow")]
+    Logs {
+        /// Uid or name of the run.
+        run: String,
+        /// Go on until the run is over.
+        #[arg(long, short)]
+        follow: bool,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Ask a run to stop.
+    #[command(after_help = "Example:\n  pegboard cancel brave-otter-1a2b3c4d")]
+    Cancel {
+        /// Uid or name of the run.
+        run: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Print every setting, its value and where it came from.
+    #[command(after_help = "Examples:\n  pegboard config\n  PEGBOARD__ENGINE__MEMORY=2GiB pegboard config --json")]
+    Config {
+        #[command(flatten)]
+        server: ServerArguments,
+        /// Print the reference page of all settings instead.
+        #[arg(long, hide = true)]
+        reference: bool,
+    },
+    /// Say what this machine lacks, and how to get it. Works without a server.
+    #[command(after_help = "Example:\n  pegboard doctor\n\nExits with 1 only when something essential is missing.")]
+    Doctor,
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  pegboard completions bash > ~/.local/share/bash-completion/completions/pegboard")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum PluginCommand {
+    /// Look at one plugin and its workers.
+    #[command(after_help = "Example:\n  pegboard plugin show my-plugin")]
+    Show {
+        /// The plugin.
+        name: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Load a plugin's code anew beside the old one, then swap.
+    #[command(after_help = "Example:\n  pegboard plugin reload my-plugin\n\nNo call is lost. When the new code does not load, the old one goes on serving and the traceback is shown.")]
+    Reload {
+        /// The plugin.
+        name: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum RunCommand {
+    /// Look at one run and its stages.
+    #[command(after_help = "Example:\n  pegboard run show brave-otter-1a2b3c4d")]
+    Show {
+        /// Uid or name of the run.
+        id: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+}
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct ServerArguments {
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8480].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// The data directory, made when absent [default: pegboard-data].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+}
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct ClientArguments {
+    /// The server [variable: PEGBOARD_URL] [default: http://127.0.0.1:8480].
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InstallArguments {
+    /// A requirement, the path of a project folder or wheel, or a `git+` URL.
+    pub(crate) requirement: String,
+    /// Package index instead of the default one.
+    #[arg(long, value_name = "URL")]
+    pub(crate) index_url: Option<String>,
+    /// Install a folder in place: its files are what runs.
+    #[arg(long, short)]
+    pub(crate) editable: bool,
+    /// Install the real `flowdapt` distribution where the plugin requires it, instead of the compatibility package.
+    #[arg(long)]
+    pub(crate) original_flowdapt: bool,
+    #[command(flatten)]
+    pub(crate) client: ClientArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<RunCommand>,
+    /// Name of a stored workflow, or a file to apply and run.
+    #[arg(value_name = "NAME|FILE", required_unless_present = "workflow")]
+    pub(crate) name: Option<String>,
+    /// Name of a stored workflow, whatever it looks like; with a file: which of its workflows to run.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workflow: Option<String>,
+    /// One key of the input; the value is JSON when it reads as JSON, else text.
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) input: Vec<(String, String)>,
+    /// A JSON object with the input; `-` reads standard input. `--input` goes over it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input_file: Option<PathBuf>,
+    /// Namespace of the object store.
+    #[arg(long)]
+    pub(crate) namespace: Option<String>,
+    /// Wait for the end and print the result.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Show stages and log as it runs, then the result. Ctrl-C cancels the run.
+    #[arg(long, short, conflicts_with = "wait")]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) client: ClientArguments,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+impl Arguments {
+    /// The layers of settings below and from these arguments.
+    pub(crate) fn sources(&self) -> Sources {
+        let mut sources = Sources::from_process();
+        sources.file.clone_from(&self.config);
+        for (key, value) in &self.settings {
+            sources.flags.push(FlagValue { flag: format!("--set {key}"), key: key.clone(), value: value.clone() });
+        }
+        if let Some(server) = self.command.server() {
+            sources = sources.flag("--listen", "server.listen", server.listen.clone()).flag("--data", "server.data", server.data.clone());
+        }
+        sources.flag("--url", "server.url", self.command.client().and_then(|client| client.url.clone()))
+    }
+}
+
+impl Command {
+    fn server(&self) -> Option<&ServerArguments> {
+        match self {
+            Self::Serve { server } | Self::Demo { server, .. } | Self::Config { server, .. } => Some(server),
+            _ => None,
+        }
+    }
+
+    fn client(&self) -> Option<&ClientArguments> {
+        match self {
+            Self::Install(install) => Some(&install.client),
+            Self::Run(run) => Some(match &run.command {
+                Some(RunCommand::Show { client, .. }) => client,
+                None => &run.client,
+            }),
+            Self::Plugin { command: PluginCommand::Show { client, .. } | PluginCommand::Reload { client, .. } }
+            | Self::Upgrade { client, .. }
+            | Self::Uninstall { client, .. }
+            | Self::Plugins { client }
+            | Self::Apply { client, .. }
+            | Self::Workflows { client }
+            | Self::Runs { client, .. }
+            | Self::Logs { client, .. }
+            | Self::Cancel { client, .. } => Some(client),
+            Self::Serve { .. } | Self::Demo { .. } | Self::Config { .. } | Self::Doctor | Self::Completions { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn show_is_a_word_of_run_and_a_workflow_may_still_have_that_name() {
+        let parse = |words: &[&str]| match Arguments::try_parse_from(["pegboard", "run"].iter().chain(words)).unwrap().command {
+            Command::Run(run) => run,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(parse(&["show", "x"]).command, Some(RunCommand::Show { id, .. }) if id == "x"));
+        assert_eq!(parse(&["train", "--wait"]).name.as_deref(), Some("train"));
+        assert_eq!(parse(&["--workflow", "show"]).workflow.as_deref(), Some("show"));
+        assert_eq!(parse(&["x", "-i", "a=b=c"]).input, [("a".to_owned(), "b=c".to_owned())]);
+        for wrong in [&["run"][..], &["run", "x", "--wait", "--follow"], &["run", "x", "--input", "noequals"], &["nonsense"]] {
+            assert!(Arguments::try_parse_from(["pegboard"].iter().chain(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+}

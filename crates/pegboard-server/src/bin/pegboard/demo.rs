@@ -1,0 +1,163 @@
+//! `pegboard demo`: a server, the example package, one run of it, its table.
+
+use std::path::{Path, PathBuf};
+
+use pegboard_model::Error;
+use pegboard_server::Settings;
+use pegboard_server::shape::{InstallBody, PluginAnswer, PluginList, RunAnswer, RunBody, UpgradeBody};
+use rust_embed::Embed;
+use serde_json::{Map, Value as Json};
+
+use crate::apply::apply_text;
+use crate::client::Client;
+use crate::failure::{CommandFailure, FAILED, STOPPED};
+use crate::output::Output;
+use crate::start::Server;
+use crate::{plugin, run, serve};
+
+/// The example package, so that an installed binary has it wherever it is.
+#[derive(Embed)]
+#[folder = "../../examples/digits-and-wine/"]
+#[include = "pyproject.toml"]
+#[include = "README.md"]
+#[include = "pegboard_example_models/**"]
+#[exclude = "**/__pycache__/**"]
+#[exclude = "*.pyc"]
+struct Example;
+
+/// The workflow within the package.
+const WORKFLOW: &str = "pegboard_example_models/workflows/train.yaml";
+
+pub(crate) async fn demo(mut settings: Settings, once: bool, output: &Output) -> Result<(), CommandFailure> {
+    if settings.listing.iter().any(|setting| setting.key == "log.level" && setting.origin == "default") {
+        // The run tells its own story; the server speaks up only when something is odd.
+        settings.log.level = "warn".to_owned();
+    }
+    serve::log_to_stderr(&settings);
+    let mut signals = serve::Signals::new()?;
+    let data = settings.server.data.clone();
+    let server = Server::start(settings).await?;
+    let url = server.url();
+    output.note(&format!("data directory {}", data.display()));
+    output.note(&format!("listening on {url}"));
+    let shown = tokio::select! {
+        shown = show(&url, &data, output) => shown,
+        () = signals.next() => Err(CommandFailure::silent(STOPPED)),
+    };
+    if once || shown.is_err() {
+        server.stop().await;
+        return shown;
+    }
+    output.note("serving; Ctrl-C stops");
+    signals.next().await;
+    serve::stop(server, &mut signals, output).await
+}
+
+async fn show(url: &str, data: &Path, output: &Output) -> Result<(), CommandFailure> {
+    let client = Client::new(url)?;
+    let folder = data.join("examples").join("digits-and-wine");
+    let changed = unpack(&folder).await?;
+    let plugin = install(&client, &folder, changed, output).await?;
+    if let Some(failure) = plugin.failure.as_ref().filter(|_| plugin.state != "ready") {
+        output.plugin_failure(failure);
+        return Err(CommandFailure::silent(FAILED));
+    }
+    let text = Example::get(WORKFLOW).map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default();
+    let applied = apply_text(&client, text).await?;
+    let workflow = applied.applied.first().map(|applied| applied.workflow.name.clone()).unwrap_or_default();
+    let body = RunBody { workflow: workflow.clone(), input: Map::new(), namespace: None };
+    let started: RunAnswer = client.post(&["runs"], &body).await?;
+    let ended = run::stay(&client, &started, true, output).await?;
+    if ended.state != "finished" {
+        if let Some(failure) = &ended.failure {
+            output.plugin_failure(failure);
+        }
+        output.ended(&ended);
+        return Err(CommandFailure::silent(FAILED));
+    }
+    output.ended(&ended);
+    let result = run::result(&client, &ended).await?;
+    print_result(&result, output);
+    if !output.json {
+        let look = [
+            String::new(),
+            format!("look    {}", client.link("/ui/")),
+            format!("        {}", client.link(&format!("/ui/runs/{}", ended.uid))),
+            format!("        {}", client.link("/api/docs")),
+            format!("try     pegboard run {workflow} --follow --url {url}"),
+            format!("        pegboard run show {} --url {url}", ended.name),
+            format!("        pegboard plugins --url {url}"),
+        ];
+        look.iter().for_each(|line| output.line(line));
+    }
+    Ok(())
+}
+
+fn print_result(result: &Json, output: &Output) {
+    if output.json {
+        output.data(result);
+        return;
+    }
+    output.line("");
+    if !output.result_table(result) {
+        output.result(result);
+    }
+    if let Some(best) = result["best"].as_object() {
+        output.line("");
+        for (name, value) in best {
+            let words = match value {
+                Json::Object(fields) => fields.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", "),
+                other => plain(other),
+            };
+            output.line(&format!("best {name}: {words}"));
+        }
+    }
+}
+
+fn plain(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Number(number) if number.is_f64() => format!("{:.4}", number.as_f64().unwrap_or_default()),
+        other => other.to_string(),
+    }
+}
+
+/// Installs the package, or another state of it, or nothing when it is there.
+async fn install(client: &Client, folder: &Path, changed: bool, output: &Output) -> Result<PluginAnswer, CommandFailure> {
+    let requirement = folder.display().to_string();
+    let known: PluginList = client.get(&["plugins"], &[]).await?;
+    let known = known.plugins.into_iter().find(|plugin| plugin.requirement.as_deref() == Some(&requirement));
+    match known {
+        Some(plugin) if plugin.state == "ready" && !changed => Ok(plugin),
+        Some(plugin) => plugin::upgrade_body(client, &plugin.name, &UpgradeBody::default(), output).await,
+        None => plugin::install_body(client, &InstallBody { requirement, ..InstallBody::default() }, output).await,
+    }
+}
+
+/// Writes the files that differ; whether there were any.
+async fn unpack(folder: &Path) -> Result<bool, Error> {
+    let folder = folder.to_owned();
+    let written = tokio::task::spawn_blocking(move || unpack_blocking(&folder)).await;
+    written.map_err(|error| Error::internal("unpack", error.to_string()))?
+}
+
+fn unpack_blocking(folder: &Path) -> Result<bool, Error> {
+    let cannot = |path: &PathBuf, error: &std::io::Error| {
+        Error::unavailable("data-directory-unusable", format!("cannot write `{}`: {error}", path.display()))
+            .hint("free space or choose another directory with `--data`")
+    };
+    let mut changed = false;
+    for name in Example::iter() {
+        let Some(file) = Example::get(&name) else { continue };
+        let path = folder.join(name.as_ref());
+        if std::fs::read(&path).is_ok_and(|present| present == *file.data) {
+            continue;
+        }
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| cannot(&path, &error))?;
+        }
+        std::fs::write(&path, &file.data).map_err(|error| cannot(&path, &error))?;
+        changed = true;
+    }
+    Ok(changed)
+}

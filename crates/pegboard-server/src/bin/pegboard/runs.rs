@@ -1,0 +1,108 @@
+//! `pegboard runs`, `run show`, `logs`, `cancel`.
+
+use pegboard_server::shape::{LogPage, RunAnswer, RunList};
+use serde_json::Map;
+
+use crate::client::Client;
+use crate::failure::{CommandFailure, STOPPED};
+use crate::follow::{News, follow};
+use crate::output::{Output, duration, instant};
+
+pub(crate) async fn list(
+    client: &Client,
+    workflow: Option<&str>,
+    state: Option<&str>,
+    limit: usize,
+    output: &Output,
+) -> Result<(), CommandFailure> {
+    let limit = limit.to_string();
+    let mut query = vec![("limit", limit.as_str())];
+    query.extend(workflow.map(|workflow| ("workflow", workflow)));
+    query.extend(state.map(|state| ("state", state)));
+    let answer: RunList = client.get(&["runs"], &query).await?;
+    if output.json {
+        output.data(&answer);
+    } else if answer.runs.is_empty() {
+        output.note("no runs");
+    } else {
+        output.table(&["NAME", "WORKFLOW", "STATE", "ASKED FOR", "TOOK"], answer.runs.iter().map(row).collect());
+    }
+    Ok(())
+}
+
+fn row(run: &RunAnswer) -> Vec<String> {
+    let took = run.duration_ms.map(duration).unwrap_or_default();
+    vec![run.name.clone(), run.workflow.clone(), run.state.clone(), instant(&run.created_at), took]
+}
+
+pub(crate) async fn show(client: &Client, id: &str, output: &Output) -> Result<(), CommandFailure> {
+    let run: RunAnswer = client.get(&["runs", id], &[]).await?;
+    if output.json {
+        output.data(&run);
+        return Ok(());
+    }
+    let fact = |name: &str, value: &str| output.line(&format!("{name:<10} {value}"));
+    fact("run", &run.name);
+    fact("uid", &run.uid);
+    fact("workflow", &run.workflow);
+    fact("state", &run.state);
+    fact("asked for", &format!("{} UTC", instant(&run.created_at)));
+    if let Some(took) = run.duration_ms {
+        fact("took", &duration(took));
+    }
+    if !run.input.is_empty() {
+        fact("input", &serde_json::Value::Object(run.input.clone()).to_string());
+    }
+    output.line("");
+    let stages = run.stages.iter().map(|stage| {
+        let items = stage.items.map(|items| format!("{}/{}", items.done + items.failed, items.total)).unwrap_or_default();
+        let failure = stage.failure.as_ref().map(|failure| format!("{}: {}", failure.class, failure.message)).unwrap_or_default();
+        vec![stage.name.clone(), stage.state.clone(), items, stage.duration_ms.map(duration).unwrap_or_default(), failure]
+    });
+    output.table(&["STAGE", "STATE", "ITEMS", "TOOK", "FAILURE"], stages.collect());
+    if let Some(failure) = &run.failure {
+        output.plugin_failure(failure);
+    }
+    if run.result_is_apart {
+        output.note(&format!("the result is large: {}", client.link(&format!("/api/v1/runs/{}/result", run.uid))));
+    } else if run.state == "finished" {
+        output.line("");
+        output.data(&run.result);
+    }
+    Ok(())
+}
+
+pub(crate) async fn logs(client: &Client, run: &str, go_on: bool, output: &Output) -> Result<(), CommandFailure> {
+    if go_on {
+        let hear = |news: News| {
+            if let News::Log(line) = news {
+                output.log(&line);
+            }
+        };
+        return tokio::select! {
+            ended = follow(client, run, hear) => ended.map(|run| output.ended(&run)),
+            // Reading a log is not being in charge of the run: it goes on.
+            _ = tokio::signal::ctrl_c() => Err(CommandFailure::silent(STOPPED)),
+        };
+    }
+    let mut after = 0;
+    loop {
+        let from = after.to_string();
+        let page: LogPage = client.get(&["runs", run, "log"], &[("after", &from)]).await?;
+        if page.lines.is_empty() {
+            return Ok(());
+        }
+        page.lines.iter().for_each(|line| output.log(line));
+        after = page.last;
+    }
+}
+
+pub(crate) async fn cancel(client: &Client, run: &str, output: &Output) -> Result<(), CommandFailure> {
+    let run: RunAnswer = client.post(&["runs", run, "cancel"], &Map::new()).await?;
+    if output.json {
+        output.data(&run);
+    } else {
+        output.note(&format!("run {} is asked to stop", run.name));
+    }
+    Ok(())
+}

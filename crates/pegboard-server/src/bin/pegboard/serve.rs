@@ -1,0 +1,60 @@
+//! `pegboard serve`.
+
+use pegboard_model::Error;
+use pegboard_server::Settings;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::{CommandFailure, STOPPED};
+use crate::output::Output;
+use crate::start::Server;
+
+pub(crate) async fn serve(settings: Settings, output: &Output) -> Result<(), CommandFailure> {
+    log_to_stderr(&settings);
+    let mut signals = Signals::new()?;
+    let data = settings.server.data.display().to_string();
+    let server = Server::start(settings).await?;
+    tracing::info!(data = data, "ready");
+    output.line(&format!("listening on {}", server.url()));
+    signals.next().await;
+    stop(server, &mut signals, output).await
+}
+
+/// Stops in order; a second signal ends the process at once.
+pub(crate) async fn stop(server: Server, signals: &mut Signals, output: &Output) -> Result<(), CommandFailure> {
+    output.note("stopping; Ctrl-C again ends at once");
+    tokio::select! {
+        () = server.stop() => Ok(()),
+        // Workers die with us: the kernel tells them.
+        () = signals.next() => std::process::exit(i32::from(STOPPED)),
+    }
+}
+
+/// Log events go to standard error, filtered and formed as set.
+pub(crate) fn log_to_stderr(settings: &Settings) {
+    let filter = EnvFilter::try_new(&settings.log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // Fails when a subscriber is set already, which only tests do.
+    let _ = if settings.log.json { builder.json().try_init() } else { builder.try_init() };
+}
+
+/// SIGINT and SIGTERM.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Result<Self, Error> {
+        let listen = |kind| signal(kind).map_err(|error| Error::internal("signals", format!("cannot listen for signals: {error}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for either.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Builds the parts in order and serves them; stops them in the opposite order.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use pegboard_engine::{Engine, Environments};
+use pegboard_flow::Flow;
+use pegboard_model::{Error, PluginRecord, PluginState, Timestamp};
+use pegboard_server::{App, Parts, Settings, Shutdown, app, join};
+use pegboard_store::Store;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// A server that listens.
+pub(crate) struct Server {
+    /// The real one, also for port 0.
+    pub(crate) address: SocketAddr,
+    store: Store,
+    engine: Engine,
+    flow: Flow,
+    shutdown: Shutdown,
+    settings: Settings,
+    serving: JoinHandle<std::io::Result<()>>,
+    joining: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens everything and begins to answer. Starts no child process: environments and workers come with the first need.
+    pub(crate) async fn start(settings: Settings) -> Result<Self, Error> {
+        // One descriptor per shared value and several per worker: the soft limit of most machines is too low.
+        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+            tracing::warn!(error = %error, "cannot raise the limit of open files");
+        }
+        let listener = bind(settings.server.listen).await?;
+        let address = listener.local_addr().map_err(|error| cannot_listen(settings.server.listen, &error))?;
+        let store = Store::open(settings.store.clone()).await?;
+        let environments = Environments::open(settings.engine.environments.clone()).await?;
+        let engine = Engine::start(settings.engine.options.clone(), environments).await?;
+        engine.activate(known_plugins(&store).await?);
+        let flow = Flow::start(settings.flow.clone(), store.clone(), engine.runner()).await?;
+        let shutdown = Shutdown::default();
+        let parts = Parts {
+            store: store.clone(),
+            engine: engine.clone(),
+            flow: flow.clone(),
+            settings: settings.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let shared = App::new(parts);
+        let joining = tokio::spawn(join(shared.clone()));
+        let until = shutdown.clone();
+        let service = axum::serve(listener, app(shared)).with_graceful_shutdown(async move { until.begun().await });
+        let serving = tokio::spawn(service.into_future());
+        Ok(Self { address, store, engine, flow, shutdown, settings, serving, joining })
+    }
+
+    /// Where it listens, as a URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops in order: no new requests, runs end as interrupted, workers stop, what was accepted is made durable.
+    pub(crate) async fn stop(self) {
+        self.shutdown.begin();
+        let orderly = async {
+            self.flow.shutdown().await;
+            self.engine.shutdown().await;
+            // Both end by themselves once the stop has begun; a panic in them was logged when it happened.
+            let _ = self.serving.await;
+            let _ = self.joining.await;
+        };
+        if timeout(self.settings.server.shutdown_deadline, orderly).await.is_err() {
+            tracing::warn!("the orderly stop took too long; what is left is ended");
+        }
+        self.store.close().await;
+    }
+}
+
+async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))
+}
+
+fn cannot_listen(listen: SocketAddr, error: &std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        return Error::conflict("port-in-use", format!("cannot listen on {listen}: somebody else does"))
+            .hint("stop the other one, or choose another port with `--listen 127.0.0.1:PORT` (0 takes a free one)");
+    }
+    Error::unavailable("cannot-listen", format!("cannot listen on {listen}: {error}")).hint("choose another address with `--listen`")
+}
+
+/// The stored directory, without installs that a stop of the server cut short: those were never acknowledged.
+async fn known_plugins(store: &Store) -> Result<Vec<PluginRecord>, Error> {
+    let mut known = Vec::new();
+    for mut record in store.plugins().await? {
+        if record.state == PluginState::Installing {
+            if record.environment.is_empty() {
+                store.delete_plugin(&record.name).await?;
+                continue;
+            }
+            record.state = PluginState::Ready;
+            record.updated_at = Timestamp::from(SystemTime::now());
+            store.put_plugin(&record).await?;
+        }
+        known.push(record);
+    }
+    Ok(known)
+}

@@ -1,0 +1,173 @@
+//! The one table of settings: key, kind, default, meaning. Documents, `pegboard config`, the check for unknown keys and
+//! the variables' names all come from here, so a setting that is not in this table does not exist.
+
+/// What a setting's text means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// A path, relative to the working directory.
+    Path,
+    /// `IP:PORT`.
+    Address,
+    /// Bytes with a unit: `64KiB`.
+    Size,
+    /// Time with a unit: `30s`.
+    Duration,
+    /// A whole number.
+    Count,
+    /// `true` or `false`.
+    Flag,
+    /// Texts: an array in the file, commas elsewhere.
+    List,
+}
+
+impl Kind {
+    /// As the reference page names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Path => "path",
+            Self::Address => "address",
+            Self::Size => "size",
+            Self::Duration => "duration",
+            Self::Count => "number",
+            Self::Flag => "true or false",
+            Self::List => "list",
+        }
+    }
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// `section.key`.
+    pub(crate) key: &'static str,
+    /// What its text means.
+    pub(crate) kind: Kind,
+    /// As it would stand in a variable; `none` for an absent value.
+    pub(crate) default: &'static str,
+    /// Never shown in full.
+    pub(crate) secret: bool,
+    /// Whether `none` is allowed.
+    pub(crate) optional: bool,
+    /// One sentence.
+    pub(crate) help: &'static str,
+}
+
+impl Setting {
+    const fn new(key: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Self {
+        Self { key, kind, default, secret: false, optional: false, help }
+    }
+
+    const fn optional(key: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self { key, kind, default: NONE, secret: false, optional: true, help }
+    }
+
+    const fn secret(key: &'static str, help: &'static str) -> Self {
+        Self { key, kind: Kind::Text, default: NONE, secret: true, optional: true, help }
+    }
+
+    /// The variable that sets it: `PEGBOARD__SECTION__KEY`.
+    pub(crate) fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.key.replace('.', "__").to_uppercase())
+    }
+}
+
+/// The word for an absent value.
+pub(crate) const NONE: &str = "none";
+
+/// What every settings variable begins with.
+pub(crate) const VARIABLE_PREFIX: &str = "PEGBOARD__";
+
+/// Short name for the variable of `server.url`, the one setting that clients use most.
+pub(crate) const URL_VARIABLE: &str = "PEGBOARD_URL";
+
+use Kind::{Address, Count, Duration, Flag, List, Path, Size, Text};
+
+/// All settings, by section.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting::new("server.listen", Address, "127.0.0.1:8480", "Where the server listens; a loopback address. Port 0 takes a free one."),
+    Setting::new("server.data", Path, "pegboard-data", "The data directory: database, objects, environments. Made when absent."),
+    Setting::new("server.url", Text, "http://127.0.0.1:8480", "The server that client commands talk to; `PEGBOARD_URL` sets it too."),
+    Setting::new("server.allowed_hosts", List, "", "Host names beyond localhost that requests may name, for a reverse proxy in front."),
+    Setting::new("server.body_limit", Size, "16MiB", "Largest request body."),
+    Setting::optional("server.threads", Count, "Threads that serve requests; none: one per core, at most four."),
+    Setting::new("server.shutdown_deadline", Duration, "20s", "Longest time that an orderly stop may take."),
+    Setting::secret("store.postgres_url", "`postgres://…`: records go to PostgreSQL instead of SQLite in the data directory."),
+    Setting::optional("store.s3_bucket", Text, "Objects go to this bucket instead of a folder in the data directory."),
+    Setting::new("store.s3_prefix", Text, "pegboard", "What the keys in the bucket begin with."),
+    Setting::optional("store.s3_endpoint", Text, "URL of an S3-compatible service; none: Amazon's."),
+    Setting::new("store.s3_region", Text, "us-east-1", "Region of the bucket."),
+    Setting::optional("store.s3_access_key_id", Text, "Key id for the bucket; none: from the machine's role."),
+    Setting::secret("store.s3_secret_access_key", "Secret that belongs to the key id."),
+    Setting::optional("engine.python", Path, "Python that environments are made from, 3.10 or newer; none: `python3` on PATH."),
+    Setting::optional("engine.uv", Path, "The uv program; none: on PATH, else installed once into the data directory."),
+    Setting::new("engine.without_uv", Flag, "false", "Never use uv, only venv and pip."),
+    Setting::new("engine.offline", Flag, "false", "Never use the network to make environments."),
+    Setting::optional("engine.index_url", Text, "Package index for installs that name none; none: uv's default."),
+    Setting::optional("engine.workers_per_plugin", Count, "Most worker processes of one plugin; none: one per core."),
+    Setting::optional("engine.memory", Size, "Memory that a worker may use; none: no limit."),
+    Setting::new("engine.mapped_memory", Size, "16GiB", "Shared values that a worker may map on top of `engine.memory`."),
+    Setting::optional("engine.cpu_time", Duration, "Processor time that one call may use; none: no limit."),
+    Setting::optional("engine.file_size", Size, "Largest file that a worker may write; none: no limit."),
+    Setting::optional("engine.open_files", Count, "Files that a worker may hold open; none: the machine's limit."),
+    Setting::optional("engine.processes", Count, "Processes that a worker may have (no effect for root); none: no limit."),
+    Setting::new("engine.load_deadline", Duration, "2m", "Longest time that the import of a plugin may take."),
+    Setting::optional("engine.call_deadline", Duration, "Longest time that one call may take; none: no limit."),
+    Setting::new("engine.stop_deadline", Duration, "5s", "From the request to stop, or to cancel, until the process is killed."),
+    Setting::new("engine.heartbeat", Duration, "2s", "How often a worker is asked whether it is alive."),
+    Setting::new("engine.idle_timeout", Duration, "5m", "An idle worker beyond a plugin's first is stopped after this long."),
+    Setting::new("engine.inline_limit", Size, "64KiB", "Values above this pass through shared memory."),
+    Setting::new("engine.memory_budget", Size, "2GiB", "Shared values in all; above it the oldest go to disk."),
+    Setting::new("engine.read_only_values", Flag, "false", "Map shared values read-only instead of copy-on-write."),
+    Setting::new(
+        "engine.preload",
+        List,
+        "numpy,pandas,scipy,pyarrow,sklearn",
+        "Modules that the parked interpreter imports, where the environment has them.",
+    ),
+    Setting::new("engine.output_limit", Size, "16MiB", "Captured output kept per call."),
+    Setting::new("flow.result_limit", Size, "256KiB", "Results whose JSON is longer are kept as an object, not in the run's record."),
+    Setting::new("flow.log_limit", Size, "64MiB", "Log kept per run; what comes later is counted and said."),
+    Setting::new("flow.namespace", Text, "default", "Namespace of runs that name none."),
+    Setting::new("log.level", Text, "info", "What the server logs: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,pegboard_engine=debug`."),
+    Setting::new("log.format", Text, "text", "`text` or `json`, one event per line, on standard error."),
+];
+
+/// The setting of this key.
+pub(crate) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// The valid key that looks most like `key`.
+pub(crate) fn nearest(key: &str) -> &'static str {
+    let distance = |setting: &&Setting| (strsim::jaro_winkler(setting.key, key) * 1e6) as u64;
+    SETTINGS.iter().max_by_key(distance).map_or("server.listen", |setting| setting.key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_variables_follow_from_them() {
+        for (position, setting) in SETTINGS.iter().enumerate() {
+            assert!(!SETTINGS[..position].iter().any(|other| other.key == setting.key), "{}", setting.key);
+            assert_eq!(setting.optional, setting.default == NONE, "{}", setting.key);
+        }
+        assert_eq!(SETTINGS[0].variable(), "PEGBOARD__SERVER__LISTEN");
+    }
+
+    #[test]
+    fn the_nearest_key_is_the_one_meant() {
+        for (wrong, right) in [
+            ("engine.memry", "engine.memory"),
+            ("server.lissten", "server.listen"),
+            ("flow.names_space", "flow.namespace"),
+            ("log.levl", "log.level"),
+        ] {
+            assert_eq!(nearest(wrong), right);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Settings: from flags, variables, a file and defaults to the options that the rooms take.
+//!
+//! Everything else sees [`Settings`] only. No other module reads an environment variable.
+
+mod engine;
+mod flow;
+mod key;
+mod layers;
+mod log;
+mod reference;
+mod server;
+mod settings;
+mod store;
+mod units;
+mod values;
+
+pub use engine::EngineSettings;
+pub use layers::{FlagValue, Sources, package_index};
+pub use log::LogSettings;
+pub use reference::reference;
+pub use server::ServerSettings;
+pub use settings::Settings;
+pub use units::print_size;
+pub use values::{SettingValue, without_password};
+
+use settings::cores;

@@ -1,0 +1,58 @@
+//! The reference page of settings, made from the table. A test compares it with `docs/settings.md`.
+
+use std::fmt::Write as _;
+
+use super::key::SETTINGS;
+
+/// Markdown of all settings. `pegboard config --reference` prints it.
+#[must_use]
+pub fn reference() -> String {
+    let mut page = String::from(INTRODUCTION);
+    let mut section = "";
+    for setting in SETTINGS {
+        let of = setting.key.split('.').next().unwrap_or_default();
+        if of != section {
+            section = of;
+            let _ = write!(page, "\n## {section}\n\n| Key | Kind | Default | Meaning |\n|---|---|---|---|\n");
+        }
+        let default = if setting.default.is_empty() { "empty" } else { setting.default };
+        let _ = writeln!(page, "| `{}` | {} | `{default}` | {} |", setting.key, setting.kind.name(), setting.help);
+    }
+    page
+}
+
+const INTRODUCTION: &str = "\
+# Settings
+
+Made by `pegboard config --reference`; a test keeps it true.
+
+A value comes from the first of these places that has one:
+
+1. a flag (`--listen`, `--data`, `--url`, or `--set section.key=value` for any setting);
+2. a variable: `PEGBOARD__SECTION__KEY`, so `engine.memory` is `PEGBOARD__ENGINE__MEMORY`; `PEGBOARD_URL` is short for `PEGBOARD__SERVER__URL`;
+3. one file: the one named by `--config`, else `pegboard.toml` in the working directory, else `pegboard.toml` in the data directory;
+4. the default.
+
+`pegboard config` prints every value and where it came from. A key or variable that does not exist is an error.
+
+Sizes are `512MiB`, `2GiB`, `1.5GB` or plain bytes; durations `500ms`, `30s`, `5m`, `1h 30m`. `none` takes an optional setting away.
+In the file a list is an array; elsewhere its items are separated by commas.
+
+```toml
+[server]
+listen = \"127.0.0.1:8480\"
+
+[engine]
+memory = \"4GiB\"
+call_deadline = \"30m\"
+```
+";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_reference_page_is_true() {
+        let page = include_str!("../../../../docs/settings.md");
+        assert!(page == super::reference(), "docs/settings.md is old: pegboard config --reference > docs/settings.md");
+    }
+}

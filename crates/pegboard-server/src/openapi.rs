@@ -1,0 +1,65 @@
+//! The OpenAPI document, gathered from the handlers. A test compares it with the router's table.
+
+use axum::Json;
+use utoipa::OpenApi;
+
+use crate::api::{events, health, plugins, runs, status, workers, workflows};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Pegboard", description = "One server on which a team hangs all of its ML plugins"),
+    paths(
+        status::status, status::settings, events::events, document,
+        plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
+        workers::list,
+        workflows::list, workflows::show, workflows::apply, workflows::delete,
+        runs::list, runs::show, runs::start, runs::cancel, runs::result, runs::log, runs::events, runs::delete,
+        health::health, health::ready, health::metrics,
+    ),
+    tags(
+        (name = "plugins", description = "Installed code, each in a process and an environment of its own"),
+        (name = "workflows", description = "Graphs of stages"),
+        (name = "runs", description = "Recorded executions"),
+        (name = "workers", description = "Processes that run plugins' code"),
+        (name = "server", description = "The server about itself"),
+        (name = "operations", description = "For load balancers and monitoring"),
+    )
+)]
+pub(crate) struct Document;
+
+/// This document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "server", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+pub(crate) async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Paths that the router serves, read from its table.
+    fn routed() -> Vec<String> {
+        let table = include_str!("router.rs");
+        let mut paths: Vec<String> = table.split(".route(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect();
+        paths.retain(|path| path.starts_with("/api/v1") || path.starts_with("/-/"));
+        paths.sort();
+        paths
+    }
+
+    #[test]
+    fn the_document_has_every_route_and_no_other() {
+        let document = Document::openapi();
+        let mut documented: Vec<String> = document.paths.paths.keys().cloned().collect();
+        documented.sort();
+        assert_eq!(documented, routed());
+    }
+
+    #[test]
+    fn every_operation_says_what_it_does() {
+        for (path, item) in &Document::openapi().paths.paths {
+            let operations = [&item.get, &item.post, &item.delete].into_iter().flatten().collect::<Vec<_>>();
+            assert!(!operations.is_empty(), "{path}");
+            operations.iter().for_each(|operation| assert!(operation.summary.is_some(), "{path}"));
+        }
+    }
+}

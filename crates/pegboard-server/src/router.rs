@@ -1,0 +1,67 @@
+//! Every URL of the server, in one table.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+use pegboard_model::Error;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::api::{events, health, plugins, runs, status, workers, workflows};
+use crate::app::App;
+use crate::error::{ApiError, panicked};
+use crate::guard::guard;
+use crate::record::record;
+use crate::{openapi, ui};
+
+pub(crate) fn router(app: App) -> Router {
+    let body_limit = app.settings.server.body_limit;
+    Router::new()
+        .route("/", get(ui::door))
+        .route("/ui/", get(ui::home::page))
+        .route("/ui/home", get(ui::home::fragment))
+        .route("/ui/runs/{id}", get(ui::run::page))
+        .route("/ui/runs/{id}/state", get(ui::run::fragment))
+        .route("/ui/assets/{name}", get(ui::assets::asset))
+        .route("/ui", get(ui::slash))
+        .route("/api/docs", get(ui::docs::page))
+        .route("/api/v1/openapi.json", get(openapi::document))
+        .route("/api/v1/status", get(status::status))
+        .route("/api/v1/settings", get(status::settings))
+        .route("/api/v1/events", get(events::events))
+        .route("/api/v1/plugins", get(plugins::list).post(plugins::install))
+        .route("/api/v1/plugins/{name}", get(plugins::show).delete(plugins::uninstall))
+        .route("/api/v1/plugins/{name}/upgrade", post(plugins::upgrade))
+        .route("/api/v1/plugins/{name}/reload", post(plugins::reload))
+        .route("/api/v1/workers", get(workers::list))
+        .route("/api/v1/workflows", get(workflows::list).post(workflows::apply))
+        .route("/api/v1/workflows/{name}", get(workflows::show).delete(workflows::delete))
+        .route("/api/v1/runs", get(runs::list).post(runs::start))
+        .route("/api/v1/runs/{id}", delete(runs::delete).get(runs::show))
+        .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/v1/runs/{id}/result", get(runs::result))
+        .route("/api/v1/runs/{id}/log", get(runs::log))
+        .route("/api/v1/runs/{id}/events", get(runs::events))
+        .route("/-/health", get(health::health))
+        .route("/-/ready", get(health::ready))
+        .route("/-/metrics", get(health::metrics))
+        .fallback(unknown)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn_with_state(app.clone(), record))
+        .with_state(app)
+}
+
+async fn unknown(uri: Uri) -> ApiError {
+    Error::not_found("route-not-found", format!("there is nothing at `{}`", uri.path())).hint("see /api/docs").into()
+}
+
+/// The Allow header is axum's.
+async fn not_allowed(method: Method, uri: Uri) -> ApiError {
+    Error::invalid("method-not-allowed", format!("`{}` cannot be asked with {method}", uri.path()))
+        .hint("the header Allow says with what; see /api/docs")
+        .into()
+}

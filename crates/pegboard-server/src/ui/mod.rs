@@ -1,0 +1,29 @@
+//! Pages for people. Each works without scripts, by reloading; the one script only fetches fragments anew when news come.
+//! Text of plugins is escaped by the templates, and the content security policy lets nothing from elsewhere run.
+
+pub(crate) mod assets;
+pub(crate) mod docs;
+pub(crate) mod home;
+mod html;
+pub(crate) mod run;
+mod words;
+
+use axum::Json;
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde_json::json;
+
+/// `/`: a browser goes to the pages, anything else learns who is here.
+pub(crate) async fn door(headers: HeaderMap) -> Response {
+    let accepts = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/html") {
+        return Redirect::temporary("/ui/").into_response();
+    }
+    Json(json!({ "app": "pegboard", "version": env!("CARGO_PKG_VERSION"), "api": "/api/v1", "docs": "/api/docs" })).into_response()
+}
+
+/// `/ui` means `/ui/`.
+pub(crate) async fn slash() -> Redirect {
+    Redirect::permanent("/ui/")
+}

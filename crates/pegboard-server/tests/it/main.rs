@@ -1,0 +1,4 @@
+//! The real binary in temporary worlds, and the rules of the house.
+
+mod python;
+mod tidy;
