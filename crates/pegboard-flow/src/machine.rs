@@ -386,9 +386,10 @@ impl Machine {
     fn explained(&self, stage: usize, batch: Option<u64>, failure: Failure) -> Failure {
         let Work::Items(fan_out) = &self.stages[stage].work else { return failure };
         match batch.and_then(|batch| fan_out.unsettled(batch)) {
-            Some((first, last)) if failure.hint.is_none() => {
-                failure.hint(format!("items {first} to {last} were on; the first of them is the likely cause"))
-            }
+            Some((first, last)) if failure.hint.is_none() => failure.hint(match last {
+                last if last == first => format!("item {first} was on"),
+                last => format!("items {first} to {last} were on; the first of them is the likely cause"),
+            }),
             _ => failure,
         }
     }
@@ -426,3 +427,6 @@ impl Machine {
         self.ended = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

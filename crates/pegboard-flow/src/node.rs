@@ -7,10 +7,12 @@ use std::fmt;
 use pegboard_model::Error;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value as Json};
-use serde_saphyr::{Location, Options, Spanned};
+use serde_saphyr::{Location, Options, Spanned, UserMessageFormatter};
 
 /// Nesting that no sensible workflow reaches; keeps recursion over the tree shallow.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 32;
+/// Parts that anchors may repeat, all together: twenty for each of ten thousand stages, but no bomb.
+const MAX_REPEATED: usize = 200_000;
 
 /// A value and where it begins.
 #[derive(Clone, Debug)]
@@ -67,13 +69,16 @@ pub(crate) fn read(text: &str) -> Result<Vec<Node>, Error> {
         budget.max_events = 8_000_000;
         budget.max_nodes = 4_000_000;
         budget.max_depth = MAX_DEPTH;
+        budget.flow_nesting_limit = MAX_DEPTH;
+        budget.max_recorded_anchor_events = MAX_REPEATED;
     }
+    options.alias_limits.max_total_replayed_events = MAX_REPEATED;
     let documents: Vec<Node> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| invalid(&error))?;
     Ok(documents.into_iter().filter(|node| !matches!(node.content, Content::Null)).collect())
 }
 
 fn invalid(error: &serde_saphyr::Error) -> Error {
-    let mut reason = error.without_snippet().to_string();
+    let mut reason = error.without_snippet().render_with_formatter(&UserMessageFormatter);
     let place = error.location().map(Place::from);
     if let Some(place) = place {
         // The parser says the place in words of its own; ours stands in front.

@@ -177,3 +177,101 @@ fn cycle(nodes: &[Node], consumers: &[Vec<usize>]) -> Option<String> {
     names.push(format!("`{}`", nodes[circle[0]].name));
     Some(names.join(" → "))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn spec(stages: &[Json]) -> WorkflowSpec {
+        serde_json::from_value(json!({ "stages": stages })).unwrap()
+    }
+
+    fn stage(name: &str, depends_on: &[&str]) -> Json {
+        json!({ "name": name, "target": "t", "depends_on": depends_on })
+    }
+
+    fn refused(stages: &[Json]) -> Failure {
+        plan(Graph::of(&spec(stages))).unwrap_err()
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_named() {
+        let cases: [(&[Json], &str, &str); 5] = [
+            (&[stage("a", &["b"]), stage("b", &["a"])], "{'a', 'b'}", "stages depend on each other in a circle: `a` → `b` → `a`"),
+            (
+                &[stage("a", &["c"]), stage("b", &["a"]), stage("c", &["b"]), stage("d", &["c"]), stage("e", &[])],
+                "{'a', 'b', 'c', 'd'}",
+                "stages depend on each other in a circle: `a` → `b` → `c` → `a`",
+            ),
+            (
+                &[stage("load", &[]), stage("train", &["laod"])],
+                "{'train'}",
+                "stage `train` depends on `laod`, which does not exist; did you mean `load`?",
+            ),
+            (&[stage("a", &["zebra"]), stage("b", &["a"])], "{'a', 'b'}", "stage `a` depends on `zebra`, which does not exist"),
+            (
+                &[stage("a", &["b", "nobody"]), stage("b", &["a"])],
+                "{'a', 'b'}",
+                "stage `a` depends on `nobody`, which does not exist; stages depend on each other in a circle: `a` → `b` → `a`",
+            ),
+        ];
+        for (stages, names, hint) in cases {
+            let failure = refused(stages);
+            assert_eq!(failure.class, "AssertionError");
+            assert_eq!(failure.message, format!("Problematic stage dependency. Check your workflow defintion at stage: {names}"));
+            assert_eq!(failure.hint.as_deref(), Some(hint));
+        }
+    }
+
+    #[test]
+    fn options_are_laid_over_their_stage() {
+        let stages = [
+            json!({ "name": "a", "target": "t", "options": { "name": "renamed", "target": " other.target ", "depends_on": ["b"] } }),
+            stage("b", &[]),
+            stage("c", &["renamed"]),
+        ];
+        let plan = plan(Graph::of(&spec(&stages))).unwrap();
+        assert_eq!((plan.nodes[0].name.as_str(), plan.nodes[0].target.as_str()), ("renamed", "other.target"));
+        assert_eq!(plan.consumers, vec![vec![2], vec![0], vec![]]);
+        assert_eq!(plan.result, 2);
+        let unusable =
+            json!({ "name": "a", "target": "t", "type": "parameterized", "options": { "allow_partial_failure": "maybe" } });
+        let failure = refused(&[unusable]);
+        assert_eq!(failure.class, "ValidationError");
+        assert_eq!(failure.message, "option `allow_partial_failure` of stage `a` is `\"maybe\"`, not a boolean");
+    }
+
+    #[test]
+    fn a_circle_of_thousands_is_told_in_one_line() {
+        let names: Vec<String> = (0..5000).map(|index| format!("s{index}")).collect();
+        let stages: Vec<Json> = (0..5000).map(|index| stage(&names[index], &[&names[(index + 4999) % 5000]])).collect();
+        let failure = refused(&stages);
+        assert!(failure.message.ends_with("'s19', … 4980 more}"), "{}", failure.message);
+        let hint = failure.hint.unwrap();
+        assert!(hint.ends_with("`s19` → … 4980 more … → `s0`"), "{hint}");
+    }
+
+    #[test]
+    fn ten_thousand_stages_are_planned_in_no_time() {
+        let names: Vec<String> = (0..10_000).map(|index| format!("s{index}")).collect();
+        let all: Vec<&str> = names[..9_999].iter().map(String::as_str).collect();
+        let chain: Vec<Json> =
+            (0..10_000usize).map(|index| stage(&names[index], &all[index.saturating_sub(1)..index.min(9_999)])).collect();
+        let mut fan: Vec<Json> = all.iter().map(|name| stage(name, &[])).collect();
+        fan.push(stage(&names[9_999], &all));
+        let unknown: Vec<Json> = names.iter().map(|name| stage(name, &["nobody"])).collect();
+        for (shape, stages, good) in [("chain", chain, true), ("fan", fan, true), ("unknown", unknown, false)] {
+            let spec = spec(&stages);
+            let begin = Instant::now();
+            let planned = plan(Graph::of(&spec));
+            let warnings = check(&spec);
+            let elapsed = begin.elapsed();
+            assert_eq!((planned.is_ok(), warnings.is_empty()), (good, good), "{shape}");
+            assert!(elapsed < Duration::from_secs(2), "{shape}: {elapsed:?}");
+        }
+    }
+}

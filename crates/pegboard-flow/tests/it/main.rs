@@ -1,5 +1,7 @@
 //! Runs end to end: real store, scripted plugins.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 mod big;
 mod fake;
 mod goldens;
