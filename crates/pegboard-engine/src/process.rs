@@ -111,8 +111,7 @@ impl ProcessHandle {
         tokio::time::timeout(patience, self.exited()).await.ok()
     }
 
-    /// Bytes of anonymous memory, pages still shared with the zygote included: cheap, and never below [`Self::private_bytes`]
-    /// by more than the private pages of mapped files.
+    /// Bytes of anonymous memory, pages still shared with the zygote in full: cheap, and never below [`Self::own_bytes`].
     pub(crate) fn anonymous_bytes(&self) -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{}/statm", self.id())).ok()?;
         let mut fields = text.split_ascii_whitespace().skip(1).map(|field| field.parse::<u64>().ok());
@@ -120,16 +119,13 @@ impl ProcessHandle {
         Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
     }
 
-    /// Bytes that nobody else maps, read from the page tables: exact, and slow for a large process (milliseconds per gigabyte),
-    /// so not for an async thread.
-    pub(crate) fn private_bytes(&self) -> Option<u64> {
+    /// Bytes of anonymous memory, pages shared with others in proportion. Mapped values do not count (the kernel calls their
+    /// pages private while nobody else maps them), what was written into a copy-on-write map does. Read from the page tables:
+    /// slow for a large process (milliseconds per gigabyte), so not for an async thread.
+    pub(crate) fn own_bytes(&self) -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id())).ok()?;
-        let kibibytes: u64 = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("Private_Clean:").or_else(|| line.strip_prefix("Private_Dirty:")))
-            .filter_map(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
-            .sum();
-        Some(kibibytes * 1024)
+        let kibibytes = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"))?;
+        Some(kibibytes.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
     }
 
     /// Whether it is stopped (state `T`), by SIGSTOP or a debugger.

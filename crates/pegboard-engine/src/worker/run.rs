@@ -5,6 +5,7 @@
 //! happens, the last event is one `Finished` or `Failed`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -263,9 +264,11 @@ impl OnCall<'_> {
         if anonymous <= limit {
             return;
         }
-        // What is still shared with the parked interpreter is not the worker's own; telling that apart takes a while.
-        let process = std::sync::Arc::clone(watch);
-        let Ok(Some(used)) = tokio::task::spawn_blocking(move || process.process.private_bytes()).await else { return };
+        // What is still shared with the parked interpreter is not all the worker's own; telling that apart takes a while.
+        let of = Arc::clone(watch);
+        let Ok(used) = tokio::task::spawn_blocking(move || of.process.own_bytes()).await else { return };
+        // A kernel that cannot tell leaves us with the larger figure.
+        let used = used.unwrap_or(anonymous);
         watch.note_memory(used);
         if used > limit {
             watch.kill(verdict::over_memory(&self.call.plugin, &self.call.stage, used, limit));
@@ -308,7 +311,7 @@ impl OnCall<'_> {
             Ok(descriptors) => descriptors,
             Err(error) => return self.broken(&error.to_string()),
         };
-        let blocks = std::sync::Arc::clone(&self.worker.blocks);
+        let blocks = Arc::clone(&self.worker.blocks);
         let mut incoming = Incoming::new(&blocks, descriptors);
         match message {
             FromWorker::Items { call, first, .. } if call == self.number => {

@@ -107,11 +107,6 @@ impl Watch {
         let _ = tokio::time::timeout(Duration::from_millis(50), control.flush()).await;
     }
 
-    /// How it ended, when it has.
-    pub(super) fn exit(&self) -> Option<Exit> {
-        *self.exit.borrow()
-    }
-
     /// Waits until it has ended and its group was killed.
     pub(super) async fn exited(&self) -> Exit {
         let mut exit = self.exit.subscribe();
@@ -174,7 +169,9 @@ impl Watch {
                 frame = control.next() => match self.heard(frame, &mut ping) {
                     Ok(()) => {}
                     Err(error) => {
-                        if self.process.exited_within(CLOSED_GRACE).await.is_none() {
+                        // A dying process closes its channels a moment before it is dead.
+                        let grace = if error == LinkError::Closed.to_string() { CLOSED_GRACE } else { Duration::ZERO };
+                        if self.process.exited_within(grace).await.is_none() {
                             self.kill(verdict::protocol(&self.status().plugin, &format!("on its control channel: {error}")));
                         }
                         std::future::pending::<()>().await;
