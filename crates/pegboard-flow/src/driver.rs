@@ -85,7 +85,14 @@ impl Driver {
         let tick = tokio::time::sleep(COUNTS_EVERY);
         tokio::select! {
             biased;
-            Some(control) = self.record.channels.control.recv() => self.obey(control),
+            Some(error) = self.record.refusals.recv() => {
+                let failure = self.record.store_failed(&error);
+                self.stop(RunState::Failed, Some(failure));
+            }
+            Some(control) = self.record.channels.control.recv() => match control {
+                Control::Cancel => self.stop(RunState::Cancelled, None),
+                Control::Interrupt => self.stop(RunState::Interrupted, None),
+            },
             Some((purpose, event)) = self.calls.next(), if !self.calls.is_empty() => self.receive(purpose, event).await,
             () = tick, if self.record.has_counts() => {}
         }
@@ -99,12 +106,7 @@ impl Driver {
         self.record.flush().await;
     }
 
-    fn obey(&mut self, control: Control) {
-        let (state, failure) = match control {
-            Control::Cancel => (RunState::Cancelled, None),
-            Control::Interrupt => (RunState::Interrupted, None),
-            Control::StoreFailed(error) => (RunState::Failed, Some(self.record.store_failed(&error))),
-        };
+    fn stop(&mut self, state: RunState, failure: Option<Failure>) {
         let commands = self.machine.step(Event::Stop { state, failure });
         self.perform(commands);
     }
@@ -210,12 +212,12 @@ impl Driver {
 
     /// Calls that were let go run to their end unobserved; what they say is still kept, and they can still be cancelled.
     async fn outlive(&mut self) {
+        if self.record.shared.is_stopping() {
+            return self.calls.cancel_all();
+        }
         while !self.calls.is_empty() {
             tokio::select! {
-                Some(control) = self.record.channels.control.recv() => match control {
-                    Control::Cancel | Control::Interrupt => self.calls.cancel_all(),
-                    Control::StoreFailed(error) => drop(self.record.store_failed(&error)),
-                },
+                Some(_) = self.record.channels.control.recv() => self.calls.cancel_all(),
                 event = self.calls.next() => {
                     if let Some((_, CallEvent::Log(lines))) = event {
                         self.record.log(lines);

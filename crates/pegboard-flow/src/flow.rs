@@ -215,15 +215,15 @@ impl Flow {
     /// `run-not-found`; the store's.
     pub async fn run_find(&self, identifier: &str) -> Result<Run, Error> {
         let found = match identifier.parse::<RunId>() {
-            Ok(uid) => {
-                if let Some(run) = self.shared.active(uid).and_then(|active| active.end.borrow().clone()) {
-                    return Ok(Run::clone(&run));
-                }
-                self.shared.store.run(uid).await?
-            }
-            Err(_) => self.shared.store.run_by_name(identifier).await?,
+            Ok(uid) => self.shared.store.run(uid).await,
+            Err(_) => self.shared.store.run_by_name(identifier).await,
         };
-        found.ok_or_else(|| not_found(identifier))
+        // One whose end could not be recorded is known better here, even when the store does not answer at all.
+        let uid = found.as_ref().ok().and_then(Option::as_ref).map(|run| run.uid).or_else(|| identifier.parse().ok());
+        if let Some(run) = uid.and_then(|uid| self.shared.active(uid)).and_then(|active| active.end.borrow().clone()) {
+            return Ok(Run::clone(&run));
+        }
+        found?.ok_or_else(|| not_found(identifier))
     }
 
     /// Ends a run, with everything of it that is under way. Gives back the run as it ended; one that is over stays as it is.
@@ -278,7 +278,7 @@ impl Flow {
     }
 
     fn admit(&self, run: RunId) -> Result<Channels, Error> {
-        let (own_control, control) = mpsc::unbounded_channel();
+        let (sender, control) = mpsc::unbounded_channel();
         let (announce, end) = watch::channel(None);
         let mut active = self.shared.active.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock: a run is either refused here or seen by `shutdown`.
@@ -286,8 +286,8 @@ impl Flow {
             let refused = Error::unavailable("server-stopping", "the server is stopping and takes no runs");
             return Err(refused.hint("repeat it when the server is back"));
         }
-        active.insert(run, Active { control: own_control.clone(), end });
-        Ok(Channels { control, own_control, announce })
+        active.insert(run, Active { control: sender, end });
+        Ok(Channels { control, announce })
     }
 }
 

@@ -11,12 +11,14 @@ use std::time::Duration;
 use pegboard_model::run::ItemCounts;
 use pegboard_model::{Argument, Failure, FailureKind, ItemOutcome, LogLevel, Operation, RunState, StageType, Value};
 
-use crate::fan_out::FanOut;
+use crate::fan_out::{FailedItem, FanOut};
 use crate::graph::Dependency;
 use crate::plan::{Plan, has_nothing_to_map};
 
 /// Dropped items that are logged one by one; the rest is counted.
 const DROPPED_TOLD: u64 = 20;
+/// Lines of the first dropped item's traceback that are logged.
+const TRACEBACK_LINES: usize = 60;
 
 /// Something happened.
 #[derive(Debug)]
@@ -325,9 +327,13 @@ impl Machine {
             };
         }
         let told = usize::try_from(DROPPED_TOLD.saturating_sub(before)).unwrap_or_default();
-        for item in failed.into_iter().take(told) {
-            let text = format!("item {} is dropped: {}: {}", item.index, item.failure.class, item.failure.message);
+        for (number, FailedItem { index, failure }) in (before..).zip(failed.into_iter().take(told)) {
+            let text = format!("item {index} is dropped: {}: {}", failure.class, failure.message);
             commands.push(Command::Log { stage, level: LogLevel::Warning, text });
+            // One traceback is enough to find the fault; the others are likely the same.
+            let lines = failure.traceback.iter().filter(|_| number == 0).flat_map(|traceback| traceback.lines());
+            let log = |line: &str| Command::Log { stage, level: LogLevel::Warning, text: line.to_owned() };
+            commands.extend(lines.take(TRACEBACK_LINES).map(log));
         }
         Ok(())
     }

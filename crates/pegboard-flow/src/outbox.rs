@@ -136,3 +136,106 @@ pub(crate) fn clipped(mut text: String, most: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use pegboard_model::run::ItemCounts;
+    use pegboard_model::{RunCause, RunId, RunState, StageRun};
+
+    use super::*;
+
+    fn run(stages: usize) -> Run {
+        let stage = |index| StageRun {
+            name: format!("s{index}"),
+            target: "t".to_owned(),
+            state: RunState::Pending,
+            started_at: None,
+            finished_at: None,
+            items: None,
+            failure: None,
+        };
+        Run {
+            uid: RunId::random(),
+            name: "r".to_owned(),
+            workflow: "w".to_owned(),
+            namespace: "n".to_owned(),
+            source: RunCause::Manual,
+            state: RunState::Running,
+            input: serde_json::Map::new(),
+            created_at: Timestamp(0),
+            started_at: None,
+            finished_at: None,
+            stages: (0..stages).map(stage).collect(),
+            result: serde_json::Value::Null,
+            result_object: None,
+            failure: None,
+        }
+    }
+
+    fn line(text: &str) -> LogLine {
+        LogLine { time: Timestamp(0), stage: None, stream: LogStream::Stdout, level: LogLevel::Info, text: text.to_owned() }
+    }
+
+    fn words(changes: &[Change]) -> Vec<String> {
+        changes
+            .iter()
+            .map(|change| match change {
+                Change::RunCreated(_) => "created".to_owned(),
+                Change::RunChanged(run) => format!("run {}", run.stages.len()),
+                Change::StageChanged { position, stage, .. } => format!("stage {position} {}", stage.state.as_str()),
+                Change::Logged { lines, .. } => lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("|"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn changes_of_one_stage_become_one_with_its_latest_state() {
+        let mut run = run(3);
+        let mut outbox = Outbox::new(100);
+        outbox.header_changed();
+        for state in [RunState::Running, RunState::Finished] {
+            run.stages[2].state = state;
+            outbox.stage_changed(2);
+        }
+        outbox.stage_changed(0);
+        outbox.log(vec![line("a"), line("b")]);
+        assert_eq!(words(&outbox.take(&run, Instant::now())), ["a|b", "stage 0 pending", "stage 2 finished", "run 0"]);
+        assert!(outbox.take(&run, Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn progress_goes_out_five_times_a_second() {
+        let mut run = run(1);
+        let mut outbox = Outbox::new(100);
+        let begin = Instant::now();
+        let mut sent = 0;
+        for millisecond in 0..1000 {
+            run.stages[0].items = Some(ItemCounts { total: 1000, done: millisecond, failed: 0 });
+            outbox.counts_changed(0);
+            sent += outbox.take(&run, begin + Duration::from_millis(millisecond)).len();
+        }
+        assert_eq!(sent, 5);
+        assert!(outbox.has_counts());
+        assert_eq!(words(&outbox.take_all(&run)), ["stage 0 pending"]);
+        assert!(!outbox.has_counts());
+    }
+
+    #[test]
+    fn a_log_at_its_limit_is_cut_once_and_says_so_once() {
+        let run = run(0);
+        let mut outbox = Outbox::new(5);
+        outbox.log(vec![line("abc"), line("defg"), line("h")]);
+        outbox.say(Timestamp(0), None, LogLevel::Info, "own".to_owned());
+        outbox.say_left_out(Timestamp(0));
+        outbox.say_left_out(Timestamp(0));
+        let expected = "abc|own|2 later lines (5 bytes) are not kept: the log of a run is limited to 5 bytes";
+        assert_eq!(words(&outbox.take_all(&run)), [expected]);
+    }
+
+    #[test]
+    fn clipping_respects_characters() {
+        assert_eq!(clipped("abc".to_owned(), 3), "abc");
+        assert_eq!(clipped("abcd".to_owned(), 3), "abc…");
+        assert_eq!(clipped("aää".to_owned(), 2), "a…");
+    }
+}

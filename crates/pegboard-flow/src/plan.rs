@@ -12,6 +12,8 @@ use crate::nearest::nearest;
 
 /// Problems told one by one; what is beyond is counted.
 const TOLD: usize = 20;
+/// Unknown names for which the nearest valid one is looked up: each look goes over all stages.
+const ADVISED: usize = 5;
 
 /// A graph that can run to its end.
 #[derive(Clone, Debug)]
@@ -137,10 +139,9 @@ fn unknown_names(nodes: &[Node]) -> Vec<String> {
             beyond += 1;
             continue;
         }
-        let advice = match nearest(name, nodes.iter().map(|other| other.name.as_str()).filter(|other| *other != node.name)) {
-            Some(near) => format!("; did you mean `{near}`?"),
-            None => String::new(),
-        };
+        let others = nodes.iter().map(|other| other.name.as_str()).filter(|other| *other != node.name);
+        let near = if sentences.len() < ADVISED { nearest(name, others) } else { None };
+        let advice = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         sentences.push(format!("stage `{}` depends on `{name}`, which does not exist{advice}", node.name));
     }
     if beyond > 0 {

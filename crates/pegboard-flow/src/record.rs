@@ -35,15 +35,11 @@ pub(crate) enum Control {
     Cancel,
     /// The server stops.
     Interrupt,
-    /// A change of this run could not be recorded.
-    StoreFailed(StoreError),
 }
 
 /// The way from the handle to a run, and back.
 pub(crate) struct Channels {
     pub(crate) control: mpsc::UnboundedReceiver<Control>,
-    /// For the recorder, which tells of failures.
-    pub(crate) own_control: mpsc::UnboundedSender<Control>,
     pub(crate) announce: watch::Sender<Option<Arc<Run>>>,
 }
 
@@ -52,6 +48,9 @@ pub(crate) struct RunRecord {
     pub(crate) shared: Arc<Shared>,
     pub(crate) run: Run,
     pub(crate) channels: Channels,
+    /// What the store refused.
+    pub(crate) refusals: mpsc::UnboundedReceiver<StoreError>,
+    refuse: mpsc::UnboundedSender<StoreError>,
     outbox: Outbox,
     /// The store has refused a change: what it knows of this run is unknown.
     store_failed: bool,
@@ -64,7 +63,8 @@ impl RunRecord {
         run.state = RunState::Running;
         run.started_at = Some(now());
         outbox.header_changed();
-        Self { shared, run, channels, outbox, store_failed: false }
+        let (refuse, refusals) = mpsc::unbounded_channel();
+        Self { shared, run, channels, refusals, refuse, outbox, store_failed: false }
     }
 
     pub(crate) fn stage_started(&mut self, position: usize) {
@@ -83,7 +83,10 @@ impl RunRecord {
         let now = now();
         let stage = &mut self.run.stages[position];
         stage.state = state;
-        // A stage that never started has no end either.
+        // A stage that never started has no end either; one that finished did start, whether the runner said so or not.
+        if state == RunState::Finished {
+            stage.started_at.get_or_insert(now);
+        }
         stage.finished_at = stage.started_at.map(|_| now);
         stage.failure = failure.map(bounded);
         if let Some(failure) = &stage.failure {
@@ -112,7 +115,7 @@ impl RunRecord {
     pub(crate) async fn flush(&mut self) {
         let changes = self.outbox.take(&self.run, Instant::now());
         if !self.store_failed {
-            self.shared.recorder.send(changes, &self.channels.own_control).await;
+            self.shared.recorder.send(changes, &self.refuse).await;
         }
     }
 
@@ -135,8 +138,15 @@ impl RunRecord {
         self.outbox.header_changed();
         let mut changes = if self.store_failed { self.everything() } else { self.outbox.take_all(&self.run) };
         let mut attempt = 0;
-        while let Err(error) = self.shared.recorder.record(changes.clone()).await {
+        loop {
+            let refused = match self.shared.recorder.record(changes).await {
+                Err(error) => Some(error),
+                // The last changes are durable, but were those before them? The recorder told before it answered.
+                Ok(()) => self.refusals.try_recv().ok().filter(|_| !self.store_failed),
+            };
+            let Some(error) = refused else { break };
             tracing::error!(run.id = %self.run.uid, attempt, %error, "the end of a run could not be recorded");
+            self.store_failed = true;
             let pause = RETRIES[attempt.min(RETRIES.len() - 1)];
             attempt += 1;
             if attempt == ATTEMPTS_IN_SILENCE {

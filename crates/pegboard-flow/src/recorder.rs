@@ -11,7 +11,6 @@ use pegboard_store::{Change, Store, StoreError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::events::RunEvent;
-use crate::record::Control;
 
 /// Entries on their way before whoever records has to wait.
 const QUEUE: usize = 1024;
@@ -33,7 +32,7 @@ struct Entry {
 /// Who wants to know.
 enum Reply {
     /// The run's driver, when it fails.
-    Failure(mpsc::UnboundedSender<Control>),
+    Failure(mpsc::UnboundedSender<StoreError>),
     /// Somebody waits.
     Outcome(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -45,14 +44,14 @@ impl Recorder {
         Self { entries }
     }
 
-    /// Returns when the changes are on their way; `control` hears when they could not be recorded.
-    pub(crate) async fn send(&self, changes: Vec<Change>, control: &mpsc::UnboundedSender<Control>) {
+    /// Returns when the changes are on their way; `refusals` hears when they could not be recorded.
+    pub(crate) async fn send(&self, changes: Vec<Change>, refusals: &mpsc::UnboundedSender<StoreError>) {
         if changes.is_empty() {
             return;
         }
-        let entry = Entry { changes, reply: Reply::Failure(control.clone()) };
+        let entry = Entry { changes, reply: Reply::Failure(refusals.clone()) };
         if self.entries.send(entry).await.is_err() {
-            let _ = control.send(Control::StoreFailed(gone()));
+            let _ = refusals.send(gone());
         }
     }
 
@@ -94,8 +93,8 @@ fn settle(entry: Entry, outcome: Result<(), StoreError>, events: &broadcast::Sen
         (Reply::Outcome(reply), outcome) => {
             let _ = reply.send(outcome);
         }
-        (Reply::Failure(control), Err(error)) => {
-            let _ = control.send(Control::StoreFailed(error));
+        (Reply::Failure(refusals), Err(error)) => {
+            let _ = refusals.send(error);
         }
         (Reply::Failure(_), Ok(())) => {}
     }
@@ -116,4 +115,120 @@ fn latest<'a>(changes: impl Iterator<Item = &'a Change> + Clone) -> Vec<Change> 
     }
     let kept = |(index, change): &(usize, &Change)| key(change).is_none_or(|key| last.get(&key) == Some(index));
     changes.enumerate().filter(kept).map(|(_, change)| change.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pegboard_model::{RunCause, RunState, StageRun, Timestamp};
+    use pegboard_store::StoreOptions;
+    use serde_json::{Map, Value as Json};
+
+    use super::*;
+
+    fn run() -> pegboard_model::Run {
+        pegboard_model::Run {
+            uid: RunId::random(),
+            name: RunId::random().to_string(),
+            workflow: "w".to_owned(),
+            namespace: "n".to_owned(),
+            source: RunCause::Manual,
+            state: RunState::Pending,
+            input: Map::new(),
+            created_at: Timestamp(0),
+            started_at: None,
+            finished_at: None,
+            stages: vec![stage(RunState::Pending)],
+            result: Json::Null,
+            result_object: None,
+            failure: None,
+        }
+    }
+
+    fn stage(state: RunState) -> StageRun {
+        StageRun {
+            name: "s".to_owned(),
+            target: "t".to_owned(),
+            state,
+            started_at: None,
+            finished_at: None,
+            items: None,
+            failure: None,
+        }
+    }
+
+    fn changed(run: RunId, state: RunState) -> Change {
+        Change::StageChanged { run, position: 0, stage: stage(state) }
+    }
+
+    async fn recorder(directory: &tempfile::TempDir) -> (Recorder, Store, broadcast::Receiver<RunEvent>) {
+        let options = StoreOptions { directory: directory.path().to_owned(), postgres_url: None, s3: None };
+        let store = Store::open(options).await.unwrap();
+        let (events, receiver) = broadcast::channel(10_000);
+        (Recorder::start(store.clone(), events), store, receiver)
+    }
+
+    #[test]
+    fn of_changes_that_replace_each_other_the_last_one_is_kept() {
+        let (one, two) = (run(), run());
+        let changes = [
+            Change::RunCreated(one.clone()),
+            changed(one.uid, RunState::Running),
+            changed(two.uid, RunState::Running),
+            Change::RunChanged(one.clone()),
+            Change::Logged { run: one.uid, lines: Vec::new() },
+            changed(one.uid, RunState::Finished),
+            Change::Logged { run: one.uid, lines: Vec::new() },
+            Change::RunChanged(one.clone()),
+        ];
+        let kept = latest(changes.iter());
+        assert_eq!(kept.len(), 6);
+        assert!(matches!(&kept[0], Change::RunCreated(_)));
+        assert!(matches!(&kept[1], Change::StageChanged { run, .. } if *run == two.uid));
+        assert!(matches!(&kept[3], Change::StageChanged { stage, .. } if stage.state == RunState::Finished));
+    }
+
+    #[tokio::test]
+    async fn waiting_for_the_last_change_is_waiting_for_all_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (recorder, store, mut events) = recorder(&directory).await;
+        let (refuse, mut refusals) = mpsc::unbounded_channel();
+        let run = run();
+        recorder.send(vec![Change::RunCreated(run.clone())], &refuse).await;
+        for state in [RunState::Running, RunState::Finished] {
+            recorder.send(vec![changed(run.uid, state)], &refuse).await;
+        }
+        recorder.record(Vec::new()).await.unwrap();
+        assert_eq!(store.run(run.uid).await.unwrap().unwrap().stages[0].state, RunState::Finished);
+        let mut news = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            news.push(match event {
+                RunEvent::Run(_) => "run",
+                RunEvent::Stage { stage, .. } => stage.state.as_str(),
+                other => panic!("{other:?}"),
+            });
+        }
+        assert_eq!(news, ["run", "running", "finished"], "merged in the store, told one by one");
+        assert!(refusals.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_refused_entry_fails_alone_and_is_no_news() {
+        let directory = tempfile::tempdir().unwrap();
+        let (recorder, store, mut events) = recorder(&directory).await;
+        let (refuse, mut refusals) = mpsc::unbounded_channel();
+        let (first, second) = (run(), run());
+        recorder.record(vec![Change::RunCreated(first.clone())]).await.unwrap();
+        // The same run once more cannot be created; what others record meanwhile must not suffer from it.
+        let again = recorder.send(vec![Change::RunCreated(first.clone())], &refuse);
+        let other = recorder.record(vec![Change::RunCreated(second.clone())]);
+        let (_, outcome) = tokio::join!(again, other);
+        outcome.unwrap();
+        assert!(matches!(refusals.recv().await, Some(StoreError::AlreadyExists(_))));
+        assert!(store.run(second.uid).await.unwrap().is_some());
+        let mut created = Vec::new();
+        while let Ok(RunEvent::Run(run)) = events.try_recv() {
+            created.push(run.uid);
+        }
+        assert_eq!(created, [first.uid, second.uid]);
+    }
 }
