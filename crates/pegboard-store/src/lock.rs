@@ -12,7 +12,7 @@ use crate::error::StoreError;
 /// Held until dropped.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -33,7 +33,16 @@ impl DirectoryLock {
         }
         // The process id is for the reader of the error above; the lock itself is the kernel's.
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(refused)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for DirectoryLock {
+    /// Said to the kernel, because a process that is being forked right now may still hold a copy of the descriptor.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "the lock goes when the file is closed");
+        }
     }
 }
 

@@ -34,8 +34,10 @@ impl PostgresRecords {
     /// Connects and migrates. One try: a wrong address is told at once.
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
         let mut config: Config = url.parse().map_err(|error| from_postgres(&error))?;
-        config.application_name("pegboard").keepalives(true).keepalives_idle(Duration::from_secs(30));
-        config.tcp_user_timeout(Duration::from_secs(30));
+        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(30));
+        if config.get_application_name().is_none() {
+            config.application_name("pegboard");
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));
         }

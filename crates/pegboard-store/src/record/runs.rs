@@ -121,3 +121,34 @@ const LISTS: [&str; 8] = [
     "select document, uid from runs where workflow = $1 and state = $2 \
      and ordinal < (select ordinal from runs where uid = $3) order by ordinal desc limit $4",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::SqliteRecords;
+
+    /// A list reads the rows that it lists: from an index that is in order already, without a sort.
+    #[tokio::test]
+    async fn lists_are_read_from_an_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let records = SqliteRecords::open(&directory.path().join("pegboard.db"), None).unwrap();
+        for (number, sql) in LISTS.into_iter().enumerate() {
+            let explain: &'static str = format!("explain query plan {sql}").leak();
+            let parameters = vec![Cell::Null; sql.matches('$').count()];
+            let plan = records.read(explain, parameters).await.unwrap();
+            let plan: Vec<_> = plan.iter().map(|row| row.text(3).unwrap()).collect();
+            let expected = match number {
+                0 => "SCAN runs",
+                1 => "SEARCH runs USING INTEGER PRIMARY KEY (rowid<?)",
+                2 => "SEARCH runs USING INDEX runs_by_state (state=?)",
+                3 => "SEARCH runs USING INDEX runs_by_state (state=? AND ordinal<?)",
+                4 => "SEARCH runs USING INDEX runs_by_workflow (workflow=?)",
+                5 => "SEARCH runs USING INDEX runs_by_workflow (workflow=? AND ordinal<?)",
+                6 => "SEARCH runs USING INDEX runs_by_workflow_and_state (workflow=? AND state=?)",
+                _ => "SEARCH runs USING INDEX runs_by_workflow_and_state (workflow=? AND state=? AND ordinal<?)",
+            };
+            assert_eq!(plan[0], expected, "{sql}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        }
+    }
+}

@@ -152,3 +152,81 @@ fn attempt(connection: &Connection, path: &Path, group: &[Batch]) -> Result<Vec<
     }
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn statement(name: &str, bytes: usize) -> Vec<Statement> {
+        vec![Statement::new("insert into things (name, document) values ($1, $2)", vec![name.into(), "x".repeat(bytes).into()])]
+    }
+
+    fn things(bytes: &[(&str, usize)]) -> (Vec<Batch>, Vec<oneshot::Receiver<Result<u64, StoreError>>>) {
+        let with_answer = |&(name, bytes): &(&str, usize)| {
+            let (answer, result) = oneshot::channel();
+            (Batch { statements: statement(name, bytes), answer }, result)
+        };
+        bytes.iter().map(with_answer).unzip()
+    }
+
+    fn connection(directory: &Path) -> Connection {
+        let connection = Connection::open(directory.join("test.db")).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+        connection.execute_batch("create table things (name text primary key not null, document text not null)").unwrap();
+        connection
+    }
+
+    fn names(connection: &Connection) -> Vec<String> {
+        let mut names = connection.prepare("select name from things order by name").unwrap();
+        names.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_fails_what_does_not_fit_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = connection(directory.path());
+        connection.pragma_update(None, "max_page_count", 30).unwrap();
+        let (mut group, mut answers) = things(&[("a", 10), ("large", 1 << 20), ("b", 10), ("a", 10), ("c", 10)]);
+        commit(&connection, Path::new("test.db"), &mut group);
+        let results: Vec<_> = answers.iter_mut().map(|answer| answer.try_recv().unwrap()).collect();
+        assert!(matches!(&results[1], Err(StoreError::Full(words)) if words.contains("test.db")), "{results:?}");
+        assert_eq!(results[3], Err(StoreError::AlreadyExists("a".into())));
+        for index in [0, 2, 4] {
+            assert_eq!(results[index], Ok(1));
+        }
+        assert_eq!(names(&connection), ["a", "b", "c"]);
+
+        // Room again, and it goes on.
+        connection.pragma_update(None, "max_page_count", 3000).unwrap();
+        let (mut group, mut answers) = things(&[("large", 1 << 20)]);
+        commit(&connection, Path::new("test.db"), &mut group);
+        assert_eq!(answers[0].try_recv().unwrap(), Ok(1));
+    }
+
+    #[test]
+    fn a_group_that_is_lost_as_a_whole_is_tried_one_by_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = connection(directory.path());
+        // `or rollback` makes SQLite give up the transaction together with the savepoints before it.
+        let (mut group, mut answers) = things(&[("a", 1), ("b", 1), ("a", 1), ("c", 1)]);
+        group[2].statements[0].sql = "insert or rollback into things (name, document) values ($1, $2)";
+        commit(&connection, Path::new("test.db"), &mut group);
+        let results: Vec<_> = answers.iter_mut().map(|answer| answer.try_recv().unwrap()).collect();
+        assert_eq!(results, [Ok(1), Ok(1), Err(StoreError::AlreadyExists("a".into())), Ok(1)]);
+        assert_eq!(names(&connection), ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_before_the_close_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = Writer::start(connection(directory.path()), "test.db".into(), None).unwrap();
+        let many = futures::future::join_all((0..100).map(|number| writer.write(statement(&format!("{number:03}"), 1))));
+        let (results, ()) = futures::future::join(many, writer.close()).await;
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        assert!(matches!(writer.write(statement("late", 1)).await, Err(StoreError::Unavailable(_))));
+        writer.close().await;
+        assert_eq!(names(&Connection::open(directory.path().join("test.db")).unwrap()).len(), 100);
+    }
+}

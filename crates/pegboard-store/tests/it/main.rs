@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "test code outside of test functions")]
 
 mod back_end;
+mod durability;
+mod elsewhere;
+mod on_disk;
 mod sample;
 mod suite;
