@@ -11,6 +11,7 @@ pub mod frame;
 pub mod hello;
 pub mod message;
 pub mod part;
+mod raw;
 
 pub use error::Error;
 pub use frame::{Decoder, Frame};

@@ -45,7 +45,7 @@ pub struct ContextReference {
     /// The run's id.
     pub id: String,
     /// JSON object with `run`, `definition`, `input`, `namespace`, `executor`, `config`; absent when the worker has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::raw::deserialize")]
     pub body: Option<Box<RawValue>>,
 }
 
