@@ -114,7 +114,7 @@ impl Follower {
     }
 
     /// Sends what an event says; true when the run is over.
-    async fn pass_on(&self, news: RunEvent) -> Result<bool, Over> {
+    async fn pass_on(&mut self, news: RunEvent) -> Result<bool, Over> {
         match news {
             RunEvent::Run(run) if run.uid == self.uid => {
                 if run.state.is_final() {
@@ -123,6 +123,10 @@ impl Follower {
                 self.send(event("run", &RunAnswer::from(run))).await?;
             }
             RunEvent::Stage { run, position, stage } if run == self.uid => {
+                if stage.state.is_final() {
+                    // What a stage said comes before its end.
+                    self.lines().await?;
+                }
                 let stage = StageAnswer::from(stage);
                 self.send(event("stage", &json!({ "position": position, "stage": stage }))).await?;
             }

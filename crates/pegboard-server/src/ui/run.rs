@@ -67,6 +67,8 @@ struct LineRow {
 /// A result of the form `{"table": [{…}, …]}`, which says that it wants to be shown as one.
 struct Table {
     columns: Vec<String>,
+    /// Which columns hold numbers: they stand at the right.
+    numbers: Vec<bool>,
     rows: Vec<Vec<String>>,
 }
 
@@ -116,14 +118,19 @@ fn part(run: Run) -> RunPart {
 
 fn table(result: &serde_json::Value) -> Option<Table> {
     let rows = result.get("table")?.as_array()?.iter().map(|row| row.as_object()).collect::<Option<Vec<_>>>()?;
-    let columns: Vec<String> = rows.first()?.keys().cloned().collect();
+    let first = *rows.first()?;
+    // What a row is about comes first, its numbers after it.
+    let mut columns: Vec<String> = first.keys().cloned().collect();
+    columns.sort_by_key(|column| first[column].is_number());
+    let numbers = columns.iter().map(|column| first[column].is_number()).collect();
     let cell = |value: Option<&serde_json::Value>| match value {
         Some(serde_json::Value::String(text)) => text.clone(),
+        Some(serde_json::Value::Number(number)) if number.is_f64() => format!("{:.4}", number.as_f64().unwrap_or_default()),
         Some(value) => value.to_string(),
         None => String::new(),
     };
     let rows = rows.iter().map(|row| columns.iter().map(|column| cell(row.get(column))).collect()).collect();
-    Some(Table { columns, rows })
+    Some(Table { columns, numbers, rows })
 }
 
 impl From<StageAnswer> for StageRow {

@@ -106,7 +106,10 @@ fn print_result(result: &Json, output: &Output) {
         output.line("");
         for (name, value) in best {
             let words = match value {
-                Json::Object(fields) => fields.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", "),
+                Json::Object(fields) => {
+                    let fields = fields.iter().filter(|(_, value)| !value.is_array());
+                    fields.map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
+                }
                 other => plain(other),
             };
             output.line(&format!("best {name}: {words}"));

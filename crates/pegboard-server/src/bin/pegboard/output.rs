@@ -6,7 +6,7 @@ mod words;
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use pegboard_server::shape::{ErrorAnswer, FailureAnswer, LogAnswer, RunAnswer};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -55,6 +55,11 @@ impl Output {
 
     /// A table of data.
     pub(crate) fn table(self, header: &[&str], rows: Vec<Vec<String>>) {
+        self.table_with_numbers(header, rows, &[]);
+    }
+
+    /// A table some of whose columns stand at the right.
+    fn table_with_numbers(self, header: &[&str], rows: Vec<Vec<String>>, numbers: &[usize]) {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
         // A pipe has no width: nothing is wrapped there.
@@ -67,6 +72,11 @@ impl Output {
         table.column_iter_mut().for_each(|column| {
             column.set_padding((0, 2));
         });
+        for position in numbers {
+            if let Some(column) = table.column_mut(*position) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
         let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
         self.line(&lines.join("\n"));
     }
@@ -115,7 +125,9 @@ impl Output {
     pub(crate) fn result_table(self, result: &Json) -> bool {
         let rows: Option<Vec<_>> = result["table"].as_array().and_then(|rows| rows.iter().map(Json::as_object).collect());
         let Some((rows, first)) = rows.and_then(|rows| rows.first().copied().map(|first| (rows.clone(), first))) else { return false };
-        let columns: Vec<&str> = first.keys().map(String::as_str).collect();
+        // What a row is about comes first, its numbers after it.
+        let mut columns: Vec<&str> = first.keys().map(String::as_str).collect();
+        columns.sort_by_key(|column| first[*column].is_number());
         let cell = |value: Option<&Json>| match value {
             Some(Json::String(text)) => text.clone(),
             Some(Json::Number(number)) if number.is_f64() => format!("{:.4}", number.as_f64().unwrap_or_default()),
@@ -123,7 +135,8 @@ impl Output {
             None => String::new(),
         };
         let rows = rows.iter().map(|row| columns.iter().map(|column| cell(row.get(*column))).collect()).collect();
-        self.table(&columns, rows);
+        let numbers: Vec<usize> = (0..columns.len()).filter(|position| first[columns[*position]].is_number()).collect();
+        self.table_with_numbers(&columns, rows, &numbers);
         true
     }
 

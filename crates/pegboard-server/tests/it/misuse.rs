@@ -1,0 +1,109 @@
+//! Bad input: directories, ports, documents, requests. Each is answered with one clear line and a hint.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::{World, pegboard, root};
+
+#[test]
+fn a_locked_data_directory() {
+    let world = World::new();
+    let data = world.data();
+    let ended = pegboard(world.folder.path(), &["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+    ended.failed(1, &["locked by another server", "hint:", "--data"]);
+    assert_eq!(world.get("/-/ready")["status"], "ready", "the first server is not disturbed");
+}
+
+#[test]
+fn an_unusable_data_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let below = file.join("data");
+    let ended = pegboard(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--data", below.to_str().unwrap()]);
+    let ended = ended.failed(1, &["cannot write to", "hint:"]);
+    assert_eq!(ended.stderr.lines().filter(|line| line.starts_with("error:")).count(), 1, "{}", ended.stderr);
+    let sealed = folder.path().join("sealed");
+    fs::create_dir(&sealed).unwrap();
+    fs::set_permissions(&sealed, fs::Permissions::from_mode(0o555)).unwrap();
+    // Permissions do not bind root: then there is nothing to refuse, and `/proc` is what cannot be written.
+    let bound = fs::write(sealed.join("probe"), "").is_err();
+    let directory = if bound { sealed.to_str().unwrap().to_owned() } else { "/proc/pegboard".to_owned() };
+    pegboard(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--data", &directory]).failed(1, &["cannot write to", "hint:"]);
+}
+
+#[test]
+fn a_port_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for command in ["serve", "demo"] {
+        let ended = pegboard(folder.path(), &[command, "--listen", &address, "--data", "data"]);
+        ended.failed(1, &[&address, "somebody else", "hint:", "--listen"]);
+    }
+}
+
+#[test]
+fn a_server_of_another_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", other.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let (mut stream, _) = other.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello").unwrap();
+    });
+    pegboard(folder.path(), &["plugins", "--url", &url]).failed(1, &["does not speak", "hint:"]);
+    answering.join().unwrap();
+}
+
+#[test]
+fn documents_that_are_wrong_name_their_place() {
+    let world = World::new();
+    let check = |text: &str, words: &[&str]| {
+        let file = world.file("bad.yaml", text);
+        let mut all = vec!["bad.yaml", "error:"];
+        all.extend(words);
+        world.run(&["apply", &file]).failed(1, &all);
+    };
+    check("kind: workflow\nmetadata: {name: x}\nspec:\n  stages: [\n", &["line"]);
+    check("kind: workflow\nmetadata: {name: x}\nspec:\n  stages:\n    - {name: a, targett: b.c}\n", &["targett", "target", "line 5"]);
+    check("kind: workflow\nmetadata: {name: 'not a name'}\nspec:\n  stages:\n    - {name: a, target: b.c}\n", &["not a name"]);
+    world.run(&["apply", "absent.yaml"]).failed(2, &["absent.yaml"]);
+    let cycle = "kind: workflow\nmetadata: {name: round}\nspec:\n  stages:\n    - {name: a, target: m.f, depends_on: [b]}\n    - {name: b, target: m.f, depends_on: [a]}\n";
+    let file = world.file("cycle.yaml", cycle);
+    assert!(world.run(&["apply", &file]).well().stderr.contains("warning:"));
+    world.run(&["run", "round", "--wait"]).failed(1, &["error:"]);
+    world.run(&["run", "absent", "--wait"]).failed(1, &["no workflow `absent`", "pegboard apply"]);
+}
+
+#[test]
+fn plugins_that_cannot_be_installed() {
+    let world = World::new();
+    world.run(&["install", "./absent"]).failed(2, &["./absent"]);
+    world.run(&["install", "not a requirement!!"]).failed(1, &["hint:"]);
+    world.run(&["uninstall", "absent"]).failed(1, &["no plugin `absent`"]);
+    let broken = root().join("fixtures/plugins/broken_import");
+    let ended = world.run(&["install", broken.to_str().unwrap()]).failed(1, &["Traceback", "error:"]);
+    assert!(ended.stdout.contains("broken"), "{}", ended.stdout);
+    let listed = world.get("/api/v1/plugins");
+    assert_eq!(listed["plugins"][0]["state"], "broken");
+    let name = listed["plugins"][0]["name"].as_str().unwrap();
+    world.run(&["uninstall", name]).well();
+    assert_eq!(world.get("/api/v1/plugins")["plugins"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn hosts_and_origins_from_elsewhere_are_refused() {
+    let world = World::new();
+    let (status, _, body) = world.http("GET /api/v1/runs HTTP/1.0\nHost: evil.example\n\n");
+    assert_eq!(status, 403, "{body}");
+    let (status, _, body) = world.http("POST /api/v1/runs HTTP/1.0\nHost: localhost\nOrigin: https://evil.example\nContent-Length: 0\n\n");
+    assert_eq!((status, body.contains("forbidden-origin")), (403, true), "{body}");
+    let (status, ..) = world.http("POST /api/v1/runs HTTP/1.0\nHost: localhost\nContent-Type: text/plain\nContent-Length: 2\n\n{}");
+    assert_eq!(status, 415);
+    let (status, ..) = world.http("BREW /coffee HTTP/9.9\n\n");
+    assert!(status == 400 || status == 505, "{status}");
+}
