@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import contextlib
 import json
 import os
 import pickle
@@ -122,6 +121,7 @@ class Worker:
         self.process_id: int = frame.header["process_id"]
         self.handle = descriptors[0]
         self.calls = 0
+        self.closed = False
         self.memory = zygote.memory
 
     def greet(self, *, inline_limit: int = 64 << 10, read_only: bool = False, major: int = 1) -> dict[str, Any]:
@@ -215,10 +215,11 @@ class Worker:
         signal.pidfd_send_signal(self.handle, signal.SIGKILL)
 
     def close(self) -> None:
-        self.control.close()
-        self.data.close()
-        for descriptor in (self.output, self.error_output, self.dump, self.handle):
-            with contextlib.suppress(OSError):
+        if not self.closed:
+            self.closed = True
+            self.control.close()
+            self.data.close()
+            for descriptor in (self.output, self.error_output, self.dump, self.handle):
                 os.close(descriptor)
 
 

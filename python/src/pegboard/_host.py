@@ -256,7 +256,7 @@ class Host:
             poll = select.poll()
             poll.register(self._control.fileno(), select.POLLIN)
             while True:
-                if not poll.poll(REPEAT_MS if self._stopping or self._state.requested else None):
+                if not self._control.has_bytes and not poll.poll(REPEAT_MS if self._stopping or self._state.requested else None):
                     self._interrupt()
                     continue
                 frame, _ = self._control.receive()

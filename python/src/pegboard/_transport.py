@@ -50,6 +50,11 @@ class Channel:
     def close(self) -> None:
         self._socket.close()
 
+    @property
+    def has_bytes(self) -> bool:
+        """Whether more of the stream was read than has been given out: then waiting for the socket would be wrong."""
+        return self._session.is_inside_frame
+
     def receive(self) -> tuple[Frame, list[int]]:
         """The next frame and its descriptors, which are the caller's to close. Blocks. `ChannelClosed` at the end."""
         session = self._session

@@ -80,13 +80,20 @@ class Zygote:
                 for descriptor, _ in self._poll.poll():
                     if descriptor in self._children:
                         self._reap(descriptor)
-                    elif (start := self._serve()) is not None:
+                    elif (start := self._serve_all()) is not None:
                         return start
         except ChannelClosed:
             return self._leave(0)
         except ProtocolError as error:
             sys.stderr.write(f"parked interpreter ends: {error}\n")
             return self._leave(1)
+
+    def _serve_all(self) -> WorkerStart | None:
+        """Every request that was read: the next one may already be here, and the socket would not tell."""
+        start = self._serve()
+        while start is None and self._channel.has_bytes:
+            start = self._serve()
+        return start
 
     def _serve(self) -> WorkerStart | None:
         frame, descriptors = self._channel.receive()
