@@ -56,9 +56,7 @@ def make_grid(datasets: Sequence[str], size: int, seed: int) -> list[Candidate]:
     rounds = zip_longest(*([(model, given) for given in choices] for model, choices in _PARAMETERS.items()))
     points = [point for turn in rounds for point in turn if point is not None][:size]
     return [
-        Candidate(
-            name=f"{dataset}-{number:02d}-{model}", dataset=dataset, model=model, parameters=dict(given), seed=seed
-        )
+        Candidate(name=f"{dataset}-{number:02d}-{model}", dataset=dataset, model=model, parameters=dict(given), seed=seed)
         for dataset in datasets
         for number, (model, given) in enumerate(points, start=1)
     ]
