@@ -13,6 +13,7 @@ use pegboard_model::{Error, PluginRecord};
 
 use crate::host_files;
 
+mod bytecode;
 mod create;
 mod digest;
 mod discover;

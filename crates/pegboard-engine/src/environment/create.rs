@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use pegboard_model::{Error, PluginName};
 use url::Url;
 
+use super::bytecode;
 use super::digest;
 use super::files::{LockFile, blocking, environments, io_error, scratch, temporary};
 use super::installer::Found;
@@ -194,6 +195,7 @@ async fn fill(
         Some(Err(error)) if options.offline => return Err(error),
         _ => installer.install(&job, false).await?,
     }
+    bytecode::compile(&options.data, &job.python(), progress).await?;
     write(&directory.join(LOCK), &recipe.lock.shown()).await?;
     write(&directory.join(MARKER), &format!("Python {}\n", python.version)).await
 }
@@ -266,7 +268,7 @@ async fn sweep(data: PathBuf, unwanted: impl Fn(&Path) -> io::Result<bool> + Sen
                 fs::remove_dir_all(entry.path())?;
             }
         }
-        Ok(())
+        bytecode::forget_unused(&data)
     })
     .await
     .map_err(|error| io_error("cannot tidy", &shown, &error))

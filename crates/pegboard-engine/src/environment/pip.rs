@@ -126,8 +126,9 @@ impl Pip {
     /// Installs exactly what a requirements file lists.
     pub(super) async fn install(&self, job: &Job<'_>, offline: bool) -> Result<(), Error> {
         let mut arguments: Vec<OsString> = vec!["--python".into(), job.python().into()];
-        arguments
-            .extend(["install", "--no-deps", "--compile", "--progress-bar", "off", "--retries", "2", "-r"].map(OsString::from));
+        arguments.extend(
+            ["install", "--no-deps", "--no-compile", "--progress-bar", "off", "--retries", "2", "-r"].map(OsString::from),
+        );
         arguments.push(job.requirements.into());
         let program = self.program(arguments).variables(index(job.index_url, offline));
         let answer = tool::run(program, INSTALL_DEADLINE, Some((job.progress, "install"))).await?;

@@ -52,7 +52,6 @@ pub(super) struct Answer {
 /// A program in clean surroundings.
 pub(super) fn program(path: &Path, arguments: impl IntoIterator<Item = OsString>) -> Program {
     Program::new(path).arguments(arguments).variables(MISLEADING.map(Variable::remove)).variables([
-        Variable::set("PYTHONDONTWRITEBYTECODE", "1"),
         Variable::set("PYTHONIOENCODING", "utf-8"),
         Variable::set("GIT_TERMINAL_PROMPT", "0"),
         Variable::set("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
@@ -66,7 +65,7 @@ pub(super) async fn run(program: Program, deadline: Duration, report: Option<(&P
         if let Some((progress, step)) = report
             && let Some(detail) = worth_telling(line)
         {
-            progress(if detail.starts_with("Bytecode compiled") { "compile" } else { step }, &mask_credentials(detail));
+            progress(step, &mask_credentials(detail));
         }
     };
     match spawn::run(Tool { program, deadline }, on_line).await {
@@ -89,14 +88,13 @@ pub(super) async fn run(program: Program, deadline: Duration, report: Option<(&P
 
 /// Lines that tell somebody who waits what goes on: not the reasons of a failure, which the error carries.
 fn worth_telling(line: &str) -> Option<&str> {
-    const FIRST_WORDS: [&str; 17] = [
+    const FIRST_WORDS: [&str; 16] = [
         "Downloading",
         "Downloaded",
         "Building",
         "Built",
         "Prepared",
         "Installed",
-        "Bytecode",
         "Updating",
         "Updated",
         "Uninstalled",

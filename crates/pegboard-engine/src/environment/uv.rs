@@ -71,9 +71,7 @@ impl Uv {
     /// Installs exactly what a requirements file lists; `rebuild` names what is built anew even if a build of it is cached.
     pub(super) async fn install(&self, job: &super::create::Job<'_>, offline: bool) -> Result<(), Error> {
         let mut arguments: Vec<OsString> =
-            ["pip", "install", "--no-deps", "--compile-bytecode", "--link-mode", "hardlink", "--python"]
-                .map(OsString::from)
-                .into();
+            ["pip", "install", "--no-deps", "--link-mode", "hardlink", "--python"].map(OsString::from).into();
         arguments.extend([job.python().into(), "--requirement".into(), job.requirements.into()]);
         for name in job.rebuild {
             arguments.extend(["--reinstall-package".into(), OsString::from(name.as_str())]);

@@ -218,7 +218,7 @@ async fn a_plugin_is_installed_described_and_shared() {
     assert_eq!(ask(&environment, "from importlib.metadata import version; print(version('flowdapt'))"), "0.1.52+pegboard");
     let cached = ask(&environment, "import importlib.util as u; print(u.find_spec('first_plugin').cached)");
     assert!(Path::new(&cached).is_file(), "not byte-compiled: {cached}");
-    for step in ["resolve: resolved", "create: ", "install: ", "compile: Bytecode", "discover: found first-plugin 1.0"] {
+    for step in ["resolve: resolved", "create: ", "install: ", "compile: compiled", "discover: found first-plugin 1.0"] {
         assert!(world.told().contains(step), "no `{step}` in\n{}", world.told());
     }
     assert!(environment.directory.join("requirements.lock").is_file());
@@ -238,6 +238,9 @@ async fn a_plugin_is_installed_described_and_shared() {
     let (edited, _) = install(&world, &environments, &source).await;
     assert_ne!(edited.key, environment.key);
     assert_eq!(ask(&edited, "import first_plugin; print(first_plugin.answer())"), "2");
+    assert!(world.told().contains("shared with other environments"), "{}", world.told());
+    let inode = "import pegboard, os; print(os.stat(pegboard.__cached__).st_ino)";
+    assert_eq!(ask(&edited, inode), ask(&environment, inode), "byte code is compiled twice");
 }
 
 #[tokio::test]
