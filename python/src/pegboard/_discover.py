@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> dict[str, object]:
     found: dict[str, metadata.Distribution] = {}
     warnings: list[str] = []
     for distribution in metadata.distributions():
-        name = distribution.metadata["Name"] if distribution.metadata else None
+        name = name_of(distribution)
         if not name:
             warnings.append(f"a distribution without a name was left out: `{getattr(distribution, '_path', '?')}`")
             continue
@@ -67,9 +67,25 @@ def main(arguments: list[str]) -> dict[str, object]:
         "result": "ok",
         "python": platform.python_version(),
         "plugins": plugins,
-        "distributions": {item.metadata["Name"]: item.version for item in found.values()},
+        "distributions": {name_of(item): version_of(item) for item in found.values()},
         "warnings": warnings,
     }
+
+
+def name_of(distribution: metadata.Distribution) -> str:
+    """Empty for what is left of a broken installation."""
+    return field_of(distribution, "Name")
+
+
+def version_of(distribution: metadata.Distribution) -> str:
+    return field_of(distribution, "Version")
+
+
+def field_of(distribution: metadata.Distribution, name: str) -> str:
+    try:
+        return str((distribution.metadata.get_all(name) or [""])[0])
+    except Exception:  # without a metadata file each Python version fails in its own way
+        return ""
 
 
 def describe(distribution: metadata.Distribution, points: list[metadata.EntryPoint]) -> dict[str, object]:
@@ -94,8 +110,8 @@ def describe(distribution: metadata.Distribution, points: list[metadata.EntryPoi
         data_root = site
         data_files = [str(path) for path in recorded if is_data(path)]
     return {
-        "name": distribution.metadata["Name"],
-        "version": distribution.version,
+        "name": name_of(distribution),
+        "version": version_of(distribution),
         "metadata": describe_metadata(distribution),
         "entry_points": points_to,
         "modules": sorted(names),
@@ -128,7 +144,7 @@ def describe_metadata(distribution: metadata.Distribution) -> dict[str, object]:
         "author": field("Author"),
         "license": field("License", "License-Expression"),
         "url": url,
-        "version": distribution.version,
+        "version": version_of(distribution),
         "requirements": [str(line) for line in fields.get_all("Requires-Dist") or []],
     }
 

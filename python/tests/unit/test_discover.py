@@ -139,3 +139,11 @@ def test_one_unreadable_distribution_hides_no_other(site: Path):
     answer = _discover.main([""])
     assert [plugin["name"] for plugin in answer["plugins"]] == ["My-Plugin"]  # type: ignore[attr-defined]
     assert len(answer["warnings"]) == 2  # type: ignore[arg-type]
+
+
+def test_a_distribution_without_metadata_is_told(site: Path):
+    install(site, {"my_plugin/__init__.py": ""})
+    (site / "broken-1.0.dist-info").mkdir()
+    answer = _discover.main([""])
+    assert only(answer)["name"] == "My-Plugin"
+    assert answer["distributions"] == {"My-Plugin": "1.2.3"}

@@ -69,12 +69,16 @@ def test_values_come_back(value: Any, tag: bytes):
     assert bytes(part[:1]) == tag
     assert len(outgoing.descriptors) == (tag == b"s")
     again = VALUES.load(part, outgoing.descriptors)
-    assert pickle.dumps(again) == pickle.dumps(value) or bool((again == value).all())
+    if isinstance(value, pandas.DataFrame):
+        assert again.equals(value)
+    else:
+        assert numpy.array_equal(again, value)
     outgoing.clear()
 
 
 def test_mapped_bytes_follow_the_last_array():
     outgoing = dump(numpy.arange(100_000.0))
+    gc.collect()
     before = MAPPED.total
     array = VALUES.load(memoryview(outgoing.parts[0]), outgoing.descriptors)
     outgoing.clear()
