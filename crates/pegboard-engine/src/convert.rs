@@ -16,8 +16,7 @@ use crate::WorkerLimits;
 use crate::shm::{Blocks, SharedBlock};
 
 /// What to do when two versions do not fit.
-pub(crate) const VERSION_HINT: &str =
-    "the unpacked worker host does not belong to this server: stop the server, delete `host` in its data directory and start it again";
+pub(crate) const VERSION_HINT: &str = "the unpacked worker host does not belong to this server: stop the server, delete `host` in its data directory and start it again";
 
 /// A frame to send and the descriptors that belong to it.
 #[derive(Debug)]
@@ -34,10 +33,8 @@ pub(crate) fn frame(message: &impl Serialize, parts: Vec<Bytes>) -> Frame {
 
 /// The message that asks for a call. `with_context`: the worker has not seen this run yet.
 pub(crate) async fn request(call: &Call, number: u64, with_context: bool) -> Result<Outgoing, Failure> {
-    let context = ContextReference {
-        id: call.context.id.clone(),
-        body: if with_context { Some(raw(&call.context.json)?) } else { None },
-    };
+    let context =
+        ContextReference { id: call.context.id.clone(), body: if with_context { Some(raw(&call.context.json)?) } else { None } };
     let stage = call.stage.clone();
     let mut parts = Parts::default();
     let mut message = match &call.operation {
@@ -82,7 +79,10 @@ pub(crate) async fn request(call: &Call, number: u64, with_context: bool) -> Res
     if parts.size > MAX_BODY {
         return Err(Failure::noticed(
             FailureKind::Exhausted,
-            format!("the small arguments of stage `{}` are {} bytes together, one message carries {MAX_BODY}", call.stage, parts.size),
+            format!(
+                "the small arguments of stage `{}` are {} bytes together, one message carries {MAX_BODY}",
+                call.stage, parts.size
+            ),
         )
         .hint("pass fewer values at once, or larger ones: large values travel outside of the message"));
     }
@@ -160,11 +160,17 @@ impl Parts {
             Value::Inline(bytes) => Part::Inline(bytes.clone()),
             Value::Object(handle) => {
                 let block = handle.downcast::<SharedBlock>().ok_or_else(|| {
-                    Failure::noticed(FailureKind::Unavailable, "a value lives in another server and cannot be passed to this worker")
+                    Failure::noticed(
+                        FailureKind::Unavailable,
+                        "a value lives in another server and cannot be passed to this worker",
+                    )
                 })?;
                 let opened = block.open().await.map_err(|error| {
-                    Failure::noticed(FailureKind::Exhausted, format!("a value of {} bytes cannot be opened: {error}", handle.size()))
-                        .hint("look at the number of open files and at the disk of the data directory")
+                    Failure::noticed(
+                        FailureKind::Exhausted,
+                        format!("a value of {} bytes cannot be opened: {error}", handle.size()),
+                    )
+                    .hint("look at the number of open files and at the disk of the data directory")
                 })?;
                 self.descriptors.push(opened);
                 Part::Shared { descriptor: self.descriptors.len() - 1, size: handle.size() }

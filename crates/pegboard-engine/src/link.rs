@@ -18,8 +18,8 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
-/// Bytes per read: the kernel's default socket buffer holds little more.
-const READ: usize = 128 << 10;
+/// Bytes per read: a large part of what a socket's buffer holds.
+const READ: usize = 64 << 10;
 /// Pieces smaller than this are gathered by copying: cheaper than a vector entry each.
 const COPY_BELOW: usize = 8 << 10;
 /// Vector entries per call; the kernel allows 1,024.
@@ -172,14 +172,18 @@ impl LinkWriter {
                 self.queue.push_back(Chunk { bytes, descriptors: batch.to_vec() });
             }
         }
-        self.queue.extend(
-            chunks.into_iter().filter(|bytes| !bytes.is_empty()).map(|bytes| Chunk { bytes, descriptors: Vec::new() }),
-        );
+        self.queue
+            .extend(chunks.into_iter().filter(|bytes| !bytes.is_empty()).map(|bytes| Chunk { bytes, descriptors: Vec::new() }));
     }
 
     /// Whether something waits to be sent.
     pub(crate) fn has_queued(&self) -> bool {
         !self.queue.is_empty()
+    }
+
+    /// Number of pieces that wait to be sent.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
     }
 
     /// Drops what is queued: the other side will never read it.
@@ -207,8 +211,7 @@ impl LinkWriter {
         let mut sent = stream.try_io(Interest::WRITABLE, || {
             let Some(first) = queue.front() else { return Ok(0) };
             let more = queue.iter().skip(1).take_while(|chunk| chunk.descriptors.is_empty()).take(MAX_PIECES - 1);
-            let pieces: Vec<IoSlice<'_>> =
-                std::iter::once(first).chain(more).map(|chunk| IoSlice::new(&chunk.bytes)).collect();
+            let pieces: Vec<IoSlice<'_>> = std::iter::once(first).chain(more).map(|chunk| IoSlice::new(&chunk.bytes)).collect();
             let descriptors: Vec<BorrowedFd<'_>> = first.descriptors.iter().map(|descriptor| descriptor.as_fd()).collect();
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
             let mut control = SendAncillaryBuffer::new(&mut space);

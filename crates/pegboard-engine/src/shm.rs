@@ -116,8 +116,12 @@ impl Blocks {
     /// `spill-folder` when the folder cannot be made or emptied.
     pub fn open(options: BlocksOptions) -> Result<Arc<Self>, Error> {
         empty(&options.spill).map_err(|error| {
-            Error::new(ErrorKind::Exhausted, "spill-folder", format!("cannot use `{}` for spilled values: {error}", options.spill.display()))
-                .hint("check that the data directory is on a disk that this user may write to")
+            Error::new(
+                ErrorKind::Exhausted,
+                "spill-folder",
+                format!("cannot use `{}` for spilled values: {error}", options.spill.display()),
+            )
+            .hint("check that the data directory is on a disk that this user may write to")
         })?;
         let limit = raise_descriptor_limit();
         let (jobs, queue) = channel();
@@ -130,10 +134,9 @@ impl Blocks {
             moved: Notify::new(),
         });
         let weak = Arc::downgrade(&shared);
-        std::thread::Builder::new()
-            .name("pegboard-spill".to_owned())
-            .spawn(move || serve(&weak, &queue))
-            .map_err(|error| Error::new(ErrorKind::Exhausted, "spill-thread", format!("cannot start the spilling thread: {error}")))?;
+        std::thread::Builder::new().name("pegboard-spill".to_owned()).spawn(move || serve(&weak, &queue)).map_err(|error| {
+            Error::new(ErrorKind::Exhausted, "spill-thread", format!("cannot start the spilling thread: {error}"))
+        })?;
         Ok(Arc::new(Self { shared }))
     }
 
@@ -330,10 +333,8 @@ impl Drop for SharedBlock {
             Place::Disk(path) => {
                 table.spilled -= self.size;
                 // Removing a large file takes a while: not here, perhaps on an async thread.
-                if let Err(unsent) = self.owner.jobs.send(Job::Remove(path.clone())) {
-                    if let Job::Remove(path) = unsent.0 {
-                        let _ = fs::remove_file(path);
-                    }
+                if self.owner.jobs.send(Job::Remove(path.clone())).is_err() {
+                    let _ = fs::remove_file(path);
                 }
             }
         }

@@ -188,7 +188,7 @@ impl Worker {
     }
 
     /// Performs one call to its end. `events` receives everything, the last one being `Finished` or `Failed`; when its receiver
-    /// is dropped the call is cancelled, as it is by `cancel`. The future must be driven to its end: a worker whose call was
+    /// is dropped the call is cancelled, as it is by `cancel`. A call that fails without `Started` has not begun. The future must be driven to its end: a worker whose call was
     /// dropped half way is dead.
     pub async fn run(&mut self, call: &Call, events: &mpsc::Sender<CallEvent>, cancel: &CancellationToken) -> AfterCall {
         run::perform(self, call, events, cancel).await
@@ -218,11 +218,10 @@ impl Worker {
     /// Kills what is left of the group and waits until it is known to be gone.
     async fn end(mut self) {
         self.watch.process.kill();
-        match self.tasks.watch.take() {
+        match &mut self.tasks.watch {
             Some(task) => drop(tokio::time::timeout(KILL_PATIENCE, task).await),
             None => {
-                let _ = self.watch.process.exited_within(KILL_PATIENCE).await;
-                self.watch.gone();
+                let _ = self.watch.exited_within(KILL_PATIENCE).await;
             }
         }
     }
@@ -242,8 +241,7 @@ impl Worker {
                     Failure::noticed(FailureKind::Protocol, format!("worker of plugin `{}`: {error}", self.options.plugin))
                         .hint(convert::VERSION_HINT)
                 })?;
-                let features: Vec<String> =
-                    features.into_iter().filter(|theirs| FEATURES.contains(&theirs.as_str())).collect();
+                let features: Vec<String> = features.into_iter().filter(|theirs| FEATURES.contains(&theirs.as_str())).collect();
                 if features.iter().any(|feature| feature == FEATURE_STACK_DUMP) {
                     self.watch.dumps_on(stack_signal);
                 }
@@ -257,7 +255,9 @@ impl Worker {
                 (process_id, python)
             }
             Ok(other) => return Err(verdict::protocol(&self.options.plugin, &format!("it began with {other:?}"))),
-            Err(error) => return Err(verdict::protocol(&self.options.plugin, &format!("its first message is unreadable: {error}"))),
+            Err(error) => {
+                return Err(verdict::protocol(&self.options.plugin, &format!("its first message is unreadable: {error}")));
+            }
         };
         tracing::debug!(plugin.name = %self.options.plugin, process.id = process_id, python, "a worker said hello");
         self.tasks.watch = Some(tokio::spawn(Arc::clone(&self.watch).follow(control, self.options.heartbeat)));
@@ -291,10 +291,15 @@ impl Worker {
                 }
                 Ok(FromWorker::Progress { .. }) => {}
                 Ok(FromWorker::Request { request, .. }) => {
-                    let answer = convert::refusal(request, "cluster memory belongs to a run and cannot be used during an import".to_owned());
+                    let answer = convert::refusal(
+                        request,
+                        "cluster memory belongs to a run and cannot be used during an import".to_owned(),
+                    );
                     self.writer.queue(&answer.frame, &answer.descriptors);
                 }
-                Ok(other) => return Err(verdict::protocol(&self.options.plugin, &format!("it answered its load with {other:?}"))),
+                Ok(other) => {
+                    return Err(verdict::protocol(&self.options.plugin, &format!("it answered its load with {other:?}")));
+                }
                 Err(error) => return Err(verdict::protocol(&self.options.plugin, &format!("unreadable message: {error}"))),
             }
         }
@@ -323,6 +328,10 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.watch.process.kill();
+        if self.tasks.watch.is_none() {
+            // Nobody follows it to its end.
+            self.watch.gone();
+        }
     }
 }
 

@@ -137,9 +137,8 @@ struct Table {
 
 impl Parked {
     async fn start(options: &ZygoteOptions) -> Result<Arc<Self>, Failure> {
-        let unable = |error: io::Error| {
-            unavailable(options, &format!("cannot start `{}`: {error}", options.python.display()), "")
-        };
+        let unable =
+            |error: io::Error| unavailable(options, &format!("cannot start `{}`: {error}", options.python.display()), "");
         let (ours, theirs) = link::pair().map_err(unable)?;
         let (errors, their_errors) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| unable(error.into()))?;
         let program = Program::new(&options.python)
@@ -380,9 +379,7 @@ fn single_threaded() -> Vec<Variable> {
 }
 
 fn unavailable(options: &ZygoteOptions, message: &str, said: &str) -> Failure {
-    let failure = Failure::noticed(FailureKind::Unavailable, message).hint(format!(
-        "check that `{}` runs; `pegboard doctor` says what this machine lacks",
-        options.python.display()
-    ));
+    let failure = Failure::noticed(FailureKind::Unavailable, message)
+        .hint(format!("check that `{}` runs; `pegboard doctor` says what this machine lacks", options.python.display()));
     if said.is_empty() { failure } else { failure.traceback(said) }
 }

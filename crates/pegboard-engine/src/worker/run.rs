@@ -21,11 +21,15 @@ use crate::output::Batch;
 use crate::process::Exit;
 
 /// Events that wait for a slow reader before the worker is no longer read.
-const MAX_WAITING: usize = 32;
+const MAX_WAITING: usize = 8;
 /// How long lines are gathered before they are sent.
 const GATHER: Duration = Duration::from_millis(50);
 /// How often the memory of a busy worker is looked at.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(250);
+/// A cancel that comes this early may find a worker that has not begun, and is said again.
+const EARLY: Duration = Duration::from_millis(150);
+/// Answers that may wait to be read: threads of a plugin can ask at the same time, but not thousands of them.
+const MAX_UNREAD: usize = 4096;
 /// How long the last messages of a process that has ended may take to be read.
 const LAST_MESSAGES: Duration = Duration::from_millis(200);
 
@@ -40,6 +44,13 @@ pub(super) async fn perform(
         let half = Failure::noticed(FailureKind::Died, "the worker was left in the middle of an earlier call");
         worker.dead.get_or_insert(half);
         worker.watch.process.kill();
+    }
+    if worker.dead.is_none() && worker.watch.status().state == WorkerState::Dead {
+        let idle = "before the call reached it".to_owned();
+        worker.dead = Some(match worker.watch.cause() {
+            Some(cause) => cause,
+            None => verdict::died(&worker.options, &worker.watch, &worker.capture, worker.watch.exited().await, &idle),
+        });
     }
     if let Some(failure) = &worker.dead {
         let failure = failure.clone();
@@ -62,6 +73,8 @@ pub(super) async fn perform(
         waiting: VecDeque::new(),
         unheard: false,
         phase: Phase::Running { until: call.deadline.or(worker.options.call_deadline).map(|deadline| started + deadline) },
+        sent_at: None,
+        say_again: false,
         exited: None,
         flush_at: None,
         memory_at: worker.options.limits.memory_bytes.map(|_| started + MEMORY_INTERVAL),
@@ -76,7 +89,10 @@ pub(super) async fn perform(
 
 /// How the call ended for the worker.
 enum Ending {
-    Finished { values: Vec<Value>, busy: Duration },
+    Finished {
+        values: Vec<Value>,
+        busy: Duration,
+    },
     /// It answered, or was never asked.
     Failed(Failure),
     /// It is dead.
@@ -104,6 +120,10 @@ struct OnCall<'a> {
     /// Nobody hears the events any more.
     unheard: bool,
     phase: Phase,
+    /// When the worker had the whole request.
+    sent_at: Option<Instant>,
+    /// The cancel may have come too early.
+    say_again: bool,
     /// The process has ended; its last messages are read until then.
     exited: Option<(Exit, Instant)>,
     flush_at: Option<Instant>,
@@ -142,6 +162,7 @@ impl OnCall<'_> {
             self.exited.map(|(_, until)| until),
             self.flush_at,
             self.memory_at,
+            self.sent_at.filter(|_| self.say_again).map(|at| at + EARLY),
         ]
         .into_iter()
         .flatten()
@@ -160,6 +181,7 @@ impl OnCall<'_> {
                     tracing::debug!(%error, "a request could not be sent");
                     worker.writer.forget();
                 }
+                self.sent_at.get_or_insert_with(Instant::now);
                 None
             }
             room = self.events.reserve(), if !self.waiting.is_empty() && !self.unheard => {
@@ -218,6 +240,10 @@ impl OnCall<'_> {
             self.memory_at = Some(now + MEMORY_INTERVAL);
             self.check_memory().await;
         }
+        if self.say_again && self.sent_at.is_some_and(|at| now >= at + EARLY) {
+            self.say_again = false;
+            self.worker.watch.tell(&ToWorker::Cancel { call: self.number }).await;
+        }
         match &self.phase {
             Phase::Running { until: Some(until) } if now >= *until => {
                 let failure = self.too_late().await;
@@ -236,6 +262,7 @@ impl OnCall<'_> {
     /// Asks the worker to stop the call.
     async fn stop(&mut self, failure: Failure) {
         self.phase = Phase::Stopping { failure, kill_at: Instant::now() + self.worker.options.stop_deadline };
+        self.say_again = self.sent_at.is_none_or(|at| at.elapsed() < EARLY);
         self.worker.watch.tell(&ToWorker::Cancel { call: self.number }).await;
     }
 
@@ -278,12 +305,21 @@ impl OnCall<'_> {
     async fn lost(&mut self, error: &crate::link::LinkError) -> Ending {
         let worker = &*self.worker;
         let when = format!("during stage `{}`", self.call.stage);
-        Ending::Dead(verdict::lost(&worker.options, &worker.watch, &worker.capture, error, &when).await)
+        let found = verdict::lost(&worker.options, &worker.watch, &worker.capture, error, &when).await;
+        Ending::Dead(self.promised().unwrap_or(found))
+    }
+
+    /// How the call will end whatever the worker does: it was asked to stop.
+    fn promised(&self) -> Option<Failure> {
+        match &self.phase {
+            Phase::Stopping { failure, .. } => Some(failure.clone()),
+            Phase::Running { .. } => None,
+        }
     }
 
     fn died(&self, exit: Exit) -> Ending {
         let worker = &*self.worker;
-        Ending::Dead(worker.watch.cause().unwrap_or_else(|| {
+        Ending::Dead(self.promised().or_else(|| worker.watch.cause()).unwrap_or_else(|| {
             let when = format!("during stage `{}`", self.call.stage);
             verdict::died(&worker.options, &worker.watch, &worker.capture, exit, &when)
         }))
@@ -317,12 +353,10 @@ impl OnCall<'_> {
             FromWorker::Items { call, first, .. } if call == self.number => {
                 self.items(first, frame.parts, &mut incoming).err().and_then(|what| self.broken(&what))
             }
-            FromWorker::Finished { call, busy_us, .. } if call == self.number => {
-                match self.values(frame.parts, &mut incoming) {
-                    Ok(values) => Some(self.answered_with(values, Duration::from_micros(busy_us))),
-                    Err(what) => self.broken(&what),
-                }
-            }
+            FromWorker::Finished { call, busy_us, .. } if call == self.number => match self.values(frame.parts, &mut incoming) {
+                Ok(values) => Some(self.answered_with(values, Duration::from_micros(busy_us))),
+                Err(what) => self.broken(&what),
+            },
             FromWorker::Failed { call, failure } if call == self.number => {
                 Some(Ending::Failed(self.failed(convert::failure(failure))))
             }
@@ -347,6 +381,9 @@ impl OnCall<'_> {
                     Err(what) => return self.broken(&what),
                 };
                 self.grant(request, &method, &namespace, &key, value).await;
+                if self.worker.writer.queued() > MAX_UNREAD {
+                    return self.broken("it asks and does not read the answers");
+                }
                 None
             }
             other => self.broken(&format!("{other:?} is no answer to call {}", self.number)),
@@ -414,15 +451,16 @@ impl OnCall<'_> {
                 values.is_empty() && (*stop_on_failure || self.answered == items.len() as u64)
             }
         };
-        if right { Ok(values) } else { Err(format!("{} values and {} items are not the answer to its call", values.len(), self.answered)) }
+        if right {
+            Ok(values)
+        } else {
+            Err(format!("{} values and {} items are not the answer to its call", values.len(), self.answered))
+        }
     }
 
     fn answered_with(&mut self, values: Vec<Value>, busy: Duration) -> Ending {
-        match &self.phase {
-            Phase::Running { .. } => Ending::Finished { values, busy },
-            // Too late: whoever waited has been promised another end.
-            Phase::Stopping { failure, .. } => Ending::Failed(failure.clone()),
-        }
+        // Too late after a promise: whoever waited was told of another end.
+        self.promised().map_or(Ending::Finished { values, busy }, Ending::Failed)
     }
 
     fn failed(&self, told: Failure) -> Failure {
@@ -433,6 +471,8 @@ impl OnCall<'_> {
                 failure
             }
             Phase::Running { .. } if told.kind == FailureKind::Memory => verdict::memory_error(told, &self.worker.options),
+            // The class is open to plugins; nobody has cancelled anything.
+            Phase::Running { .. } if told.kind == FailureKind::Cancelled => Failure { kind: FailureKind::Raised, ..told },
             Phase::Running { .. } => told,
         }
     }

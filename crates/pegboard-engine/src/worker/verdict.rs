@@ -21,13 +21,7 @@ pub(super) fn protocol(plugin: &PluginName, what: &str) -> Failure {
 }
 
 /// The data channel is of no use any more. Whether the process has died by itself decides what is told; it is dead afterwards.
-pub(super) async fn lost(
-    options: &WorkerOptions,
-    watch: &Watch,
-    capture: &Capture,
-    error: &LinkError,
-    when: &str,
-) -> Failure {
+pub(super) async fn lost(options: &WorkerOptions, watch: &Watch, capture: &Capture, error: &LinkError, when: &str) -> Failure {
     let garbage = matches!(error, LinkError::Protocol(_) | LinkError::DescriptorsLost);
     let exit = if garbage { None } else { watch.exited_within(DEATH_GRACE).await };
     let cut = matches!(error, LinkError::HalfFrame);
@@ -48,7 +42,8 @@ pub(super) fn died(options: &WorkerOptions, watch: &Watch, capture: &Capture, ex
     let (how, hint) = match exit {
         Exit::Code(code) => (
             format!("exited with status {code}"),
-            "a stage must return, not end its process: look for `sys.exit` and `os._exit`, also in the libraries that it calls".to_owned(),
+            "a stage must return, not end its process: look for `sys.exit` and `os._exit`, also in the libraries that it calls"
+                .to_owned(),
         ),
         Exit::Signal(number) => {
             let name = signal_name(number);

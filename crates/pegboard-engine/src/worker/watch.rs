@@ -215,7 +215,15 @@ impl Watch {
                 ping.probed = true;
                 self.probe().await;
             }
+            // A call has begun meanwhile, and changed the state; what holds the interpreter is still there.
+            Some(_) if ping.probed => self.change_to_blocked(),
             Some(_) => {}
+        }
+    }
+
+    fn change_to_blocked(&self) {
+        if matches!(self.status().state, WorkerState::Idle | WorkerState::Busy) {
+            self.change(|status| status.state = WorkerState::Blocked);
         }
     }
 
@@ -238,11 +246,7 @@ impl Watch {
             "a worker does not answer: something holds its interpreter"
         );
         *self.stacks.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        self.change(|status| {
-            if matches!(status.state, WorkerState::Idle | WorkerState::Busy) {
-                status.state = WorkerState::Blocked;
-            }
-        });
+        self.change_to_blocked();
     }
 }
 

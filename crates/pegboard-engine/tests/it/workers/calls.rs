@@ -46,7 +46,11 @@ async fn a_fan_out_is_taken_apart_and_each_item_ends_for_itself() {
     };
     let told = run(&mut worker, batch(false), json!({"x": []})).await;
     assert!(told.values().is_empty());
-    let firsts: Vec<u64> = told.events.iter().filter_map(|event| if let CallEvent::Items { first, .. } = event { Some(*first) } else { None }).collect();
+    let firsts: Vec<u64> = told
+        .events
+        .iter()
+        .filter_map(|event| if let CallEvent::Items { first, .. } = event { Some(*first) } else { None })
+        .collect();
     assert_eq!(firsts[0], 100);
     for (index, outcome) in told.outcomes().iter().enumerate() {
         match outcome {
@@ -69,13 +73,16 @@ async fn what_is_said_during_a_call_is_told_before_its_end() {
     let told = run(&mut worker, stage("misbehaving.calls.say"), json!({"text": "good\nday"})).await;
     let mut lines: Vec<(LogStream, String)> = told.lines().into_iter().map(|line| (line.stream, line.text)).collect();
     lines.sort_by_key(|(stream, _)| *stream == LogStream::Stderr);
-    let expected = [(LogStream::Stdout, "good"), (LogStream::Stdout, "day"), (LogStream::Stderr, "GOOD"), (LogStream::Stderr, "DAY")];
+    let expected =
+        [(LogStream::Stdout, "good"), (LogStream::Stdout, "day"), (LogStream::Stderr, "GOOD"), (LogStream::Stderr, "DAY")];
     assert_eq!(lines, expected.map(|(stream, text)| (stream, text.to_owned())));
     assert!(told.lines().iter().all(|line| line.stage.as_deref() == Some("the-stage")));
     let told = run(&mut worker, stage("misbehaving.calls.report"), json!({})).await;
-    assert!(told.lines().iter().any(|line| {
-        (line.stream, line.level, line.text.as_str()) == (LogStream::Logger, LogLevel::Info, "working")
-    }));
+    assert!(
+        told.lines()
+            .iter()
+            .any(|line| { (line.stream, line.level, line.text.as_str()) == (LogStream::Logger, LogLevel::Info, "working") })
+    );
     let progress = |event: &CallEvent| matches!(event, CallEvent::Progress { done, total: Some(total), message } if (*done, *total, message.as_str()) == (1.0, 2.0, "half"));
     assert!(told.events.iter().any(progress));
 }
@@ -108,7 +115,10 @@ async fn code_that_fails_leaves_the_worker_usable() {
         let told = run(&mut worker, stage(target), input).await;
         let failure = told.failure();
         assert_eq!(failure.kind, kind, "{target}: {failure:?}");
-        assert!(failure.message.contains(words) || failure.traceback.as_ref().is_some_and(|text| text.contains(words)), "{target}: {failure:?}");
+        assert!(
+            failure.message.contains(words) || failure.traceback.as_ref().is_some_and(|text| text.contains(words)),
+            "{target}: {failure:?}"
+        );
         assert!(!told.is_dead(), "{target}");
     }
     let process = run(&mut worker, stage("misbehaving.calls.process_id"), json!({})).await.json(&mut worker).await;

@@ -163,7 +163,10 @@ async fn a_hundred_megabytes_of_prints_are_cut_and_cost_no_memory() {
     assert_eq!(lines.len(), 1025);
     let last = lines.last().unwrap();
     assert_eq!(last.stream, LogStream::Pegboard);
-    assert_eq!(last.text, format!("output was cut: {} bytes beyond the limit of {} bytes for one call were dropped", 99 << 20, 1 << 20));
+    assert_eq!(
+        last.text,
+        format!("output was cut: {} bytes beyond the limit of {} bytes for one call were dropped", 99 << 20, 1 << 20)
+    );
     world.recovers(worker).await;
 }
 
@@ -273,7 +276,7 @@ async fn two_gigabytes_pass_without_the_server_growing() {
     eventually("it is spilled", || world.blocks.spilled() > 2 << 30 && world.blocks.in_memory() == 0).await;
     let own = std::fs::read_to_string("/proc/self/statm").unwrap();
     let resident: u64 = own.split(' ').nth(1).unwrap().parse().unwrap();
-    assert!(resident * 4096 < 500 << 20, "the server has {} MiB", resident * 4096 >> 20);
+    assert!(resident * 4096 < (500 << 20), "the server has {} MiB", (resident * 4096) >> 20);
     let length = Operation::Stage {
         target: "misbehaving.calls.length".to_owned(),
         arguments: Some(vec![pegboard_model::Argument::Single(value)]),

@@ -1,7 +1,8 @@
 //! Loading, stopping, and who outlives whom.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pegboard_engine::memory::ClusterMemory;
@@ -10,7 +11,6 @@ use pegboard_engine::worker::{Worker, WorkerOptions};
 use pegboard_engine::zygote::Zygote;
 use pegboard_model::{FailureKind, WorkerState};
 use serde_json::json;
-use std::sync::Arc;
 
 use super::world::{World, call, command, eventually, group, run, stage, worker_options, zygote_options};
 
@@ -118,7 +118,7 @@ async fn stand_in(folder: &std::path::Path) {
     let array = run(&mut idle, stage("misbehaving.values.make"), json!({"megabytes": 1})).await.value();
     eventually("it is spilled", || blocks.spilled() > 0).await;
     for worker in [&idle, &busy] {
-        println!("\nworker {}", worker.status().process_id.unwrap());
+        writeln!(std::io::stdout(), "\nworker {}", worker.status().process_id.unwrap()).unwrap();
     }
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
     let endless = call(stage("misbehaving.calls.hang_for_good"), json!({}));

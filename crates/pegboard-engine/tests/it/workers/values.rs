@@ -99,6 +99,11 @@ async fn a_list_of_more_values_than_one_message_carries_descriptors() {
         .collect();
     assert_eq!((values.len(), world.blocks.count()), (500, 500), "every one is a block");
     let list = Argument::List(Arc::new(values));
-    let told = run(&mut worker, Operation::Stage { target: "misbehaving.calls.length".to_owned(), arguments: Some(vec![list]) }, json!({})).await;
+    let told = run(
+        &mut worker,
+        Operation::Stage { target: "misbehaving.calls.length".to_owned(), arguments: Some(vec![list]) },
+        json!({}),
+    )
+    .await;
     assert_eq!(told.json(&mut worker).await, json!(500));
 }

@@ -151,7 +151,8 @@ fn environment(folder: &Path) -> PathBuf {
 fn python() -> &'static (String, String) {
     static FOUND: OnceLock<(String, String)> = OnceLock::new();
     FOUND.get_or_init(|| {
-        let script = "import os, sys; print(os.path.dirname(os.path.realpath(sys.executable))); print('%d.%d' % sys.version_info[:2])";
+        let script =
+            "import os, sys; print(os.path.dirname(os.path.realpath(sys.executable))); print('%d.%d' % sys.version_info[:2])";
         let output = command("python3").args(["-I", "-c", script]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let mut lines = text.lines().map(str::to_owned);
