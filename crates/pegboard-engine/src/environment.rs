@@ -46,7 +46,7 @@ pub type Progress = Arc<dyn Fn(&str, &str) + Send + Sync>;
 pub struct EnvironmentOptions {
     /// Data directory: `environments/`, `tools/`, `cache/uv`, `host/` are below it.
     pub data: PathBuf,
-    /// The Python to use; none: the newest `python3` on PATH, 3.10 or newer.
+    /// The Python to use; none: the newest `python3` on PATH, 3.10 or newer, kept by the data directory from then on.
     pub python: Option<PathBuf>,
     /// The uv to use; none: on PATH, else installed once below `tools/`, else venv and pip.
     pub uv: Option<PathBuf>,
@@ -122,7 +122,7 @@ impl Environments {
         options.data = std::path::absolute(&options.data)
             .map_err(|error| io_error("cannot use the data directory", &options.data, &error))?;
         files::make_directories(&options.data).await?;
-        let python = python::find(options.python.as_deref()).await?;
+        let python = python::find(options.python.as_deref(), &options.data).await?;
         let installers = Installers::find(&options, &python).await?;
         create::remove_half_made(options.data.clone()).await?;
         Ok(Self { inner: Arc::new(Inner { options, python, installers }) })

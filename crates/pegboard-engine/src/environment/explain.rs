@@ -27,6 +27,7 @@ const UNREACHED: [&str; 14] = [
     "Temporary failure in name resolution",
     "Cannot connect to proxy",
 ];
+const UNAUTHORIZED: [&str; 4] = ["401 Unauthorized", "403 Forbidden", "HTTP error 401", "HTTP error 403"];
 const NOT_CACHED: [&str; 3] = ["the network was disabled", "Network connectivity is disabled", "was not found in the cache"];
 const BUILD: [&str; 9] = [
     "Failed to build",
@@ -80,6 +81,12 @@ pub(super) fn failure(answer: &Answer, shown: &str, python_version: &str, offlin
             format!("`{shown}` needs packages that are not on this machine, and the network is switched off"),
         )
         .hint("switch the network on for one installation; what it fetches is kept for later ones")
+    } else if has(&UNAUTHORIZED) {
+        Error::invalid(
+            "not-authorized",
+            format!("`{shown}` needs something that its server does not give out without the right credentials"),
+        )
+        .hint("put user and password, or a token, into the URL of the index or of the package: they are used once and not kept")
     } else if has(&BUILD) {
         Error::new(ErrorKind::PluginFailed, "build-failed", format!("`{shown}` could not be built"))
             .hint("the package's `pyproject.toml` or its build code is at fault; the detail has the build's last words")
@@ -228,6 +235,12 @@ mod tests {
                 false,
                 "resolution-impossible",
                 "thing",
+            ),
+            (
+                "error: Failed to fetch: `https://h/x`\n cause: HTTP status client error (401 Unauthorized)",
+                false,
+                "not-authorized",
+                "credentials",
             ),
             ("error: something new", false, "install-failed", "thing"),
         ] {

@@ -68,6 +68,13 @@ impl Lock {
         self.lines.iter().find(|line| line.asked_for)
     }
 
+    /// Puts the credentials of what was asked for back where a tool left them out: the installation needs them.
+    pub(super) fn restore_credentials(&mut self, original: &str) {
+        for line in self.lines.iter_mut().filter(|line| line.asked_for) {
+            restore_credentials(&mut line.text, original);
+        }
+    }
+
     /// A requirements file; may hold credentials.
     pub(super) fn text(&self) -> String {
         self.lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect()
@@ -76,6 +83,20 @@ impl Lock {
     /// The same without credentials: for keeping and showing.
     pub(super) fn shown(&self) -> String {
         mask_credentials(&self.text())
+    }
+}
+
+/// Puts the credentials of `original` back where a masked form of them stands in `text`.
+fn restore_credentials(text: &mut String, original: &str) {
+    let Some((_, after)) = original.split_once("://") else { return };
+    let Some((credentials, _)) = after.split_once('/').unwrap_or((after, "")).0.rsplit_once('@') else { return };
+    if mask_credentials(original) == original {
+        return;
+    }
+    if let Some((before, after)) = text.split_once("://") {
+        let authority_end = after.find('/').unwrap_or(after.len());
+        let host = after[..authority_end].rsplit_once('@').map_or(&after[..authority_end], |(_, host)| host);
+        *text = format!("{before}://{credentials}@{host}{}", &after[authority_end..]);
     }
 }
 
@@ -110,5 +131,19 @@ mod tests {
     fn what_is_kept_has_no_credentials() {
         let lock = Lock::parse("x @ git+https://me:secret@host/x.git@abc  # via -r plugin.in\n", "plugin.in");
         assert!(lock.text().contains("secret") && !lock.shown().contains("secret"));
+    }
+
+    #[test]
+    fn credentials_come_back_only_where_they_were() {
+        for (text, original, restored) in [
+            ("x @ git+https://u:****@h/x.git@abc", "git+https://u:p@h/x.git", "x @ git+https://u:p@h/x.git@abc"),
+            ("x @ git+https://h/x.git@abc", "git+https://u:p@h/x.git", "x @ git+https://u:p@h/x.git@abc"),
+            ("x @ git+https://h/x.git@abc", "git+https://h/x.git", "x @ git+https://h/x.git@abc"),
+            ("x==1", "x", "x==1"),
+        ] {
+            let mut text = text.to_owned();
+            restore_credentials(&mut text, original);
+            assert_eq!(text, restored);
+        }
     }
 }

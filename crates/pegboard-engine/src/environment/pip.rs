@@ -113,7 +113,9 @@ impl Pip {
         let report: Report = serde_json::from_slice(&text)
             .map_err(|error| Error::internal("pip-report", format!("cannot read pip's report: {error}")))?;
         let ours = question.wheels.lines(!question.original_flowdapt);
-        Ok(Lock { lines: report.install.into_iter().filter_map(|item| item.line(&ours)).collect() })
+        let mut lock = Lock { lines: report.install.into_iter().filter_map(|item| item.line(&ours)).collect() };
+        lock.restore_credentials(&question.requirement.line());
+        Ok(lock)
     }
 
     /// Makes an empty environment.

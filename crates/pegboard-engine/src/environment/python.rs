@@ -1,10 +1,18 @@
 //! Which Python environments are made from.
+//!
+//! Invariant: a data directory keeps the Python that was found first, as long as its file stays the same, so that a Python
+//! that appears later on PATH does not make all environments anew. It also saves asking every interpreter at each start.
 
 use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use futures::future::join_all;
 use pegboard_model::Error;
+use serde::{Deserialize, Serialize};
 
+use super::files::blocking;
 use super::tool;
 
 /// The oldest Python that the worker runs on.
@@ -16,7 +24,7 @@ const PROBE: &str = "import json, platform, sys, sysconfig; v = sys.version_info
     platform.python_version(), v[0], v[1], v[2], v[3] == 'final', sys.implementation.name + ' ' + sysconfig.get_platform()]))";
 
 /// A Python that answered.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Python {
     pub(super) program: PathBuf,
     pub(super) version: String,
@@ -25,8 +33,16 @@ pub(super) struct Python {
     numbers: (bool, u64, u64, u64),
 }
 
-/// The one named, or the newest `python3` on PATH.
-pub(super) async fn find(named: Option<&Path>) -> Result<Python, Error> {
+/// The one that a data directory keeps, with what its file looked like.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    python: Python,
+    modified: i64,
+    size: u64,
+}
+
+/// The one named, else the one that the data directory keeps, else the newest `python3` on PATH.
+pub(super) async fn find(named: Option<&Path>, data: &Path) -> Result<Python, Error> {
     if let Some(path) = named {
         let python = probe(path).await.ok_or_else(|| {
             Error::invalid("python-not-found", format!("`{}` is not a Python that runs", path.display()))
@@ -34,14 +50,43 @@ pub(super) async fn find(named: Option<&Path>) -> Result<Python, Error> {
         })?;
         return if is_new_enough(&python) { Ok(python) } else { Err(too_old(&python)) };
     }
+    let memory = data.join("tools/python.json");
+    let file = memory.clone();
+    if let Ok(Some(python)) = blocking(move || Ok(recall(&file))).await {
+        return Ok(python);
+    }
+    let python = search().await?;
+    let found = python.clone();
+    if let Err(error) = blocking(move || remember(&memory, found)).await {
+        tracing::debug!("the Python that was found is searched again at the next start: {error}");
+    }
+    Ok(python)
+}
+
+fn recall(file: &Path) -> Option<Python> {
+    let kept: Kept = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+    let about = std::fs::metadata(&kept.python.program).ok()?;
+    (about.mtime() == kept.modified && about.size() == kept.size && is_new_enough(&kept.python)).then_some(kept.python)
+}
+
+fn remember(file: &Path, python: Python) -> io::Result<()> {
+    let about = std::fs::metadata(&python.program)?;
+    let kept = Kept { python, modified: about.mtime(), size: about.size() };
+    // Written beside and renamed: another server may read it now.
+    let mut partial = tempfile::NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
+    serde_json::to_writer(&mut partial, &kept)?;
+    partial.persist(file)?;
+    Ok(())
+}
+
+async fn search() -> Result<Python, Error> {
     let mut best: Option<Python> = None;
     // The name that people use comes first; the versioned names are for machines whose `python3` is old or absent.
     let names = std::iter::once("python3".to_owned()).chain((FLOOR.1..=20).rev().map(|minor| format!("python3.{minor}")));
     for name in names {
-        for path in on_path(&name) {
-            if let Some(python) = probe(&path).await
-                && best.as_ref().is_none_or(|best| python.numbers > best.numbers)
-            {
+        let paths = on_path(&name);
+        for python in join_all(paths.iter().map(|path| probe(path))).await.into_iter().flatten() {
+            if best.as_ref().is_none_or(|best| python.numbers > best.numbers) {
                 best = Some(python);
             }
         }
@@ -111,19 +156,31 @@ mod tests {
     #[tokio::test]
     async fn a_named_one_must_run_and_be_new_enough() {
         let folder = tempfile::tempdir().unwrap();
-        let new = find(Some(&fake(folder.path(), "3.13.1"))).await.unwrap();
+        let new = find(Some(&fake(folder.path(), "3.13.1")), folder.path()).await.unwrap();
         assert_eq!((new.program.to_str().unwrap(), new.version.as_str()), ("/fake/3.13.1", "3.13.1"));
-        let old = find(Some(&fake(folder.path(), "3.9.18"))).await.unwrap_err();
+        let old = find(Some(&fake(folder.path(), "3.9.18")), folder.path()).await.unwrap_err();
         assert_eq!(old.code, "python-too-old");
         assert!(old.message.contains("3.9.18"), "{old}");
-        let absent = find(Some(Path::new("/no/such/python"))).await.unwrap_err();
+        let absent = find(Some(Path::new("/no/such/python")), folder.path()).await.unwrap_err();
         assert_eq!(absent.code, "python-not-found");
         assert!(absent.hint.is_some());
     }
 
     #[tokio::test]
-    async fn one_is_found_on_path() {
-        let python = find(None).await.unwrap();
-        assert!(is_new_enough(&python) && python.program.is_file(), "{python:?}");
+    async fn the_one_found_is_kept_until_its_file_changes() {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::create_dir(data.path().join("tools")).unwrap();
+        let found = find(None, data.path()).await.unwrap();
+        assert!(is_new_enough(&found) && found.program.is_file(), "{found:?}");
+
+        let program = data.path().join("python");
+        std::fs::write(&program, "one").unwrap();
+        let kept = Python { program: program.clone(), version: "3.99.0".to_owned(), numbers: (true, 3, 99, 0), ..found.clone() };
+        remember(&data.path().join("tools/python.json"), kept.clone()).unwrap();
+        assert_eq!(find(None, data.path()).await.unwrap(), kept);
+        std::fs::write(&program, "another").unwrap();
+        assert_eq!(find(None, data.path()).await.unwrap(), found);
+        std::fs::remove_file(&program).unwrap();
+        assert_eq!(find(None, data.path()).await.unwrap(), found);
     }
 }

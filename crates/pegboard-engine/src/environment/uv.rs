@@ -7,7 +7,6 @@ use pegboard_model::Error;
 
 use super::explain;
 use super::lock::Lock;
-use super::requirement::mask_credentials;
 use super::resolve::{Question, Sources};
 use super::tool::{self, INSTALL_DEADLINE, PROBE_DEADLINE};
 use crate::spawn::{Program, Variable};
@@ -52,11 +51,7 @@ impl Uv {
             return Err(explain::failure(&answer, question.requirement.shown(), &question.python.version, offline));
         }
         let mut lock = Lock::parse(&answer.stdout, plugin);
-        // Where uv hides the credentials of the location that was asked for, the installation still needs them.
-        let asked_for = question.requirement.line();
-        for line in lock.lines.iter_mut().filter(|line| line.asked_for) {
-            restore_credentials(&mut line.text, &asked_for);
-        }
+        lock.restore_credentials(&question.requirement.line());
         Ok(lock)
     }
 
@@ -85,37 +80,4 @@ impl Uv {
 /// The index goes through the environment: arguments can be read by everybody on the machine.
 fn index(url: Option<&str>) -> Option<Variable> {
     url.map(|url| Variable::set("UV_DEFAULT_INDEX", url))
-}
-
-/// Puts the credentials of `original` back where a masked form of them stands in `text`.
-fn restore_credentials(text: &mut String, original: &str) {
-    let Some((_, after)) = original.split_once("://") else { return };
-    let Some((credentials, _)) = after.split_once('/').unwrap_or((after, "")).0.rsplit_once('@') else { return };
-    if mask_credentials(original) == original {
-        return;
-    }
-    if let Some((before, after)) = text.split_once("://") {
-        let authority_end = after.find('/').unwrap_or(after.len());
-        let host = after[..authority_end].rsplit_once('@').map_or(&after[..authority_end], |(_, host)| host);
-        *text = format!("{before}://{credentials}@{host}{}", &after[authority_end..]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_come_back_only_where_they_were() {
-        for (text, original, restored) in [
-            ("x @ git+https://u:****@h/x.git@abc", "git+https://u:p@h/x.git", "x @ git+https://u:p@h/x.git@abc"),
-            ("x @ git+https://h/x.git@abc", "git+https://u:p@h/x.git", "x @ git+https://u:p@h/x.git@abc"),
-            ("x @ git+https://h/x.git@abc", "git+https://h/x.git", "x @ git+https://h/x.git@abc"),
-            ("x==1", "x", "x==1"),
-        ] {
-            let mut text = text.to_owned();
-            restore_credentials(&mut text, original);
-            assert_eq!(text, restored);
-        }
-    }
 }

@@ -514,3 +514,56 @@ async fn venv_and_pip_do_as_well() {
     fs::write(source.join("piped_in_place/__init__.py"), "def answer():\n    return 'edited'\n").unwrap();
     assert_eq!(ask(&environment, "import piped_in_place; print(piped_in_place.answer())"), "edited");
 }
+
+/// Serves one file over HTTP to whoever brings the credentials `me:secret`.
+async fn guarded(file: PathBuf) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let body = fs::read(&file).unwrap();
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(stream.read_u8().await?);
+                }
+                let text = String::from_utf8_lossy(&request).to_lowercase();
+                // `me:secret` in base 64.
+                if !text.contains("authorization: basic bwu6c2vjcmv0") {
+                    return stream
+                        .write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                        .await;
+                }
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                stream.write_all(head.as_bytes()).await?;
+                if text.starts_with("get") { stream.write_all(&body).await } else { Ok(()) }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn credentials_serve_and_are_not_kept() {
+    let world = World::cold().await;
+    let wheel = world.wheel("guarded", "1.0", &[], "guarded");
+    let name = wheel.file_name().unwrap().to_str().unwrap().to_owned();
+    let port = guarded(wheel).await;
+    for without_uv in [false, true] {
+        let uv = (!without_uv).then(|| world.uv.clone());
+        let environments = Environments::open(EnvironmentOptions { uv, without_uv, ..world.options() }).await.unwrap();
+        let error =
+            environments.install(&request(format!("http://127.0.0.1:{port}/{name}")), &world.progress()).await.unwrap_err();
+        assert_eq!(error.code, "not-authorized", "{error:?}");
+        let wanted = request(format!("guarded @ http://me:secret@127.0.0.1:{port}/{name}"));
+        let (environment, record) = environments.install(&wanted, &world.progress()).await.unwrap();
+        assert_eq!(ask(&environment, "import guarded; print(guarded.VERSION)"), "1.0");
+        let lock = fs::read_to_string(environment.directory.join("requirements.lock")).unwrap();
+        let shown = format!("{record:?}{lock}{}", world.told());
+        assert!(lock.contains("guarded @ http://") && !shown.contains("secret"), "{shown}");
+        environments.collect(&[]).await.unwrap();
+    }
+}
