@@ -45,6 +45,9 @@ pub(crate) async fn drive(shared: Arc<Shared>, run: Run, workflow: &Workflow, pl
             return;
         }
     };
+    for note in &plan.notes {
+        record.say(None, LogLevel::Warning, note.clone());
+    }
     let context = Arc::new(context(&record.run, workflow, &shared.options.artifacts_directory));
     let plugins: Vec<PluginName> = plan.nodes.iter().map(|node| shared.runner.owner(&node.target)).collect();
     let slots = plugins.iter().map(|plugin| shared.runner.slots(plugin)).collect();

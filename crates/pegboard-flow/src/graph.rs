@@ -30,12 +30,22 @@ pub(crate) enum Dependency {
     Unknown(String),
 }
 
+/// Two stages of one name: the later wins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Replaced {
+    pub(crate) name: String,
+    /// Position in the definition.
+    pub(crate) position: usize,
+    /// Position of the one that runs.
+    pub(crate) later: usize,
+}
+
 /// The stages that will run, in definition order.
 #[derive(Clone, Debug)]
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
-    /// Positions in the definition of stages that a later one of the same name replaces, and of the later one.
-    pub(crate) replaced: Vec<(usize, usize)>,
+    /// Stages that a later one of the same name replaces.
+    pub(crate) replaced: Vec<Replaced>,
     /// Options that cannot be laid over their stage, one sentence each.
     pub(crate) unusable: Vec<String>,
 }
@@ -49,11 +59,12 @@ impl Graph {
         for (position, stage) in laid.iter().enumerate() {
             last.insert(&stage.name, position);
         }
-        let replaced: Vec<(usize, usize)> = laid
+        let replaced = laid
             .iter()
             .enumerate()
             .filter_map(|(position, stage)| {
-                last.get(stage.name.as_str()).filter(|last| **last != position).map(|last| (position, *last))
+                let later = *last.get(stage.name.as_str()).filter(|last| **last != position)?;
+                Some(Replaced { name: stage.name.clone(), position, later })
             })
             .collect();
         // Definition positions and indices differ as soon as a stage was replaced.

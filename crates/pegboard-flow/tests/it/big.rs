@@ -87,6 +87,25 @@ async fn ten_thousand_stages_run_as_chain_and_as_fan() {
     }
 }
 
+#[test]
+fn ten_thousand_stages_are_read_in_a_moment() {
+    let mut text = String::from("metadata: {name: large}\nspec:\n  stages:\n");
+    for index in 0..10_000 {
+        let previous = index.max(1) - 1;
+        text.push_str(&format!(
+            "  - name: s{index}\n    type: simple\n    target: plugin.module.function_{index}\n    description: ''\n    version: ''\n"
+        ));
+        text.push_str(&format!(
+            "    depends_on: [s{previous}]\n    options: {{}}\n    resources: {{cpus: 1}}\n    priority: null\n"
+        ));
+    }
+    let begin = Instant::now();
+    let documents = Flow::parse(&text).unwrap();
+    println!("{} bytes of YAML with 10,000 stages: {:?}", text.len(), begin.elapsed());
+    assert_eq!(documents[0].spec.stages.len(), 10_000);
+    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+}
+
 #[tokio::test]
 async fn a_million_items_take_seconds() {
     const ITEMS: usize = 1_000_000;
@@ -103,7 +122,7 @@ async fn a_million_items_take_seconds() {
     assert!(elapsed < Duration::from_secs(20), "{elapsed:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_of_a_hundred_stages_costs_little_beside_its_plugins() {
     let (flow, world) = instantly(0).await;
     let stages: Vec<Json> = (0..100)

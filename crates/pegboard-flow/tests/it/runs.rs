@@ -52,6 +52,15 @@ async fn the_result_is_the_last_of_the_last_group_in_definition_order() {
 }
 
 #[tokio::test]
+async fn of_two_stages_with_one_name_the_later_runs_and_the_log_says_so() {
+    let world = world(FakeRunner::new().returns("fake.second", |_| json!(2))).await;
+    let stages = [stage("a", &[], json!({ "target": "fake.first" })), stage("a", &[], json!({ "target": "fake.second" }))];
+    let run = world.run(&stages, json!({})).await;
+    assert_eq!((run.result, run.stages.len()), (json!(2), 1));
+    assert_eq!(world.log(run.uid).await, ["stage 1 is never run: stage 2 has the same name, `a`"]);
+}
+
+#[tokio::test]
 async fn fan_outs_keep_order_and_pass_lists_on() {
     let runner = FakeRunner::new()
         .returns("fake.make", |_| json!((0..1000).collect::<Vec<_>>()))
