@@ -18,13 +18,16 @@ from pegboard._messages import dump_json
 # Readers refuse deeper nesting; a serious result is far below.
 MAX_DEPTH: Final = 100
 MAX_TEXT: Final = 10_000
+# A larger result is told by its size; the value itself is kept whole elsewhere.
+MAX_JSON: Final = 256 << 20
 _LEAST: Final = -(1 << 63)
 _MOST: Final = (1 << 64) - 1
 
 
 def to_json(value: object) -> bytes:
     """JSON text of any value."""
-    return dump_json(simplify(value))
+    text = dump_json(simplify(value))
+    return text if len(text) <= MAX_JSON else dump_json(f"<{type(value).__name__} of {len(text)} bytes as JSON>")
 
 
 def simplify(value: object) -> Any:

@@ -61,6 +61,8 @@ from pegboard._values import Outgoing, Values
 # Exit statuses of a worker that ends by itself.
 LOST_SERVER: Final = 70
 BROKEN_PROTOCOL: Final = 71
+# Longest text in a header that a plugin writes: log lines, keys.
+MAX_TEXT: Final = 256 << 10
 # A signal that came just before the system call that it should interrupt is lost: it is repeated this often.
 REPEAT_MS: Final = 50
 
@@ -198,14 +200,14 @@ class Host:
             sys.stderr.write(f"[{level}] {text}\n")
             return
         with self._state:
-            self._data.send(encode(Log([LogRecord(level, text)])))
+            self._data.send(encode(Log([LogRecord(level, _cut(text))])))
 
     def progress(self, done: float, total: float | None, message: str) -> None:
         if not self._state.call:
             return
         known = None if total is None else finite(float(total))
         with self._state:
-            self._data.send(encode(Progress(finite(float(done)) or 0.0, known, message)))
+            self._data.send(encode(Progress(finite(float(done)) or 0.0, known, _cut(message))))
 
     def put(self, namespace: str, key: str, value: object) -> None:
         outgoing = Outgoing()
@@ -217,6 +219,8 @@ class Host:
 
     def _request(self, method: str, namespace: str, key: str, outgoing: Outgoing) -> tuple[bool, object]:
         try:
+            if len(key) > MAX_TEXT or len(namespace) > MAX_TEXT:
+                raise ValueError(f"a key of {len(key)} characters is over the limit of {MAX_TEXT}")
             if not self._state.call:
                 raise RuntimeError("the server can be asked only while a stage runs")
             with self._state, self._receiving:
@@ -329,6 +333,10 @@ class Host:
             with suppress(OSError):
                 os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(LOST_SERVER)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
 
 
 def _move_cpu_limit(seconds: int) -> None:

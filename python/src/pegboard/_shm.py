@@ -15,6 +15,7 @@ import mmap
 import os
 import resource
 import struct
+import sys
 import weakref
 from collections.abc import Sequence
 from typing import Final
@@ -94,7 +95,12 @@ def read_block(descriptor: int, size: int, read_only: bool) -> tuple[memoryview,
     """Maps a block: its pickle and its buffers. The descriptor may be closed afterwards."""
     if size < _HEAD.size or os.fstat(descriptor).st_size < size:
         raise BlockError(f"a shared value of {size} bytes is cut short")
-    block = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ if read_only else mmap.ACCESS_COPY)
+    access = mmap.ACCESS_READ if read_only else mmap.ACCESS_COPY
+    if sys.version_info >= (3, 13):
+        block = mmap.mmap(descriptor, size, access=access, trackfd=False)
+    else:
+        # Keeps a copy of the descriptor for as long as it is mapped.
+        block = mmap.mmap(descriptor, size, access=access)
     MAPPED.add(block, size)
     view = memoryview(block)
     magic, count, _, pickled = _HEAD.unpack_from(view, 0)

@@ -361,6 +361,62 @@ def test_no_descriptor_leaks(worker: Worker, tmp_path: Path):
     assert count() <= before
 
 
+# What plugin code may ask for.
+
+NATIVE = """
+import threading
+from pegboard import api
+
+def report():
+    for step in range(3):
+        api.progress(step, 3, f"step {step}")
+    api.progress(float("nan"), float("inf"))
+    api.log("info", "x" * 1_000_000)
+    run = api.current_run()
+    return run.id, run.stage, run.input, run.namespace, run.config
+
+def remember():
+    import numpy
+    api.memory.put("array", numpy.arange(100_000), namespace="n")
+    threads = [threading.Thread(target=api.memory.put, args=(f"k{i}", i)) for i in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = [api.memory.get(f"k{i}") for i in range(20)]
+    total = int(api.memory.get("array", namespace="n").sum())
+    api.memory.delete("k1")
+    return found, total, api.memory.exists("k1"), api.memory.exists("k2")
+
+def too_long():
+    api.memory.put("k" * 1_000_000, 1)
+
+api.log("info", "imported")
+"""
+
+
+@pytest.fixture
+def native(worker: Worker, tmp_path: Path) -> Worker:
+    (tmp_path / "pegboard_native.py").write_text(NATIVE)
+    worker.stage("site.addsitedir", str(tmp_path))
+    assert worker.load("pegboard_native")["type"] == "loaded"
+    assert worker.read(worker.error_output) == b"[info] imported\n"
+    return worker
+
+
+def test_progress_log_and_run(native: Worker):
+    answer = native.stage("pegboard_native.report", root={"a": 1})
+    assert answer.value == ("run-1", "s", {"a": 1}, "default", {})
+    assert answer.progress[2] == {"type": "progress", "done": 2.0, "total": 3.0, "message": "step 2"}
+    assert answer.progress[3] == {"type": "progress", "done": 0.0, "message": ""}
+    assert len(answer.log[0][1]) < 300_000
+
+
+def test_memory_from_threads(native: Worker):
+    assert native.stage("pegboard_native.remember", root={}).value == (list(range(20)), 4999950000, False, True)
+    assert native.stage("pegboard_native.too_long", root={}).failure["class"] == "ValueError"
+
+
 # Cancel, heartbeat, lock.
 
 
