@@ -1,4 +1,7 @@
 //! Objects in a bucket.
+//!
+//! TLS is rustls: the crate's reqwest dependency switches it on in the driver's client without a provider, and the provider
+//! (ring) is installed here.
 
 use std::sync::Arc;
 use std::time::Duration;
