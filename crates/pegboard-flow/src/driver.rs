@@ -89,8 +89,9 @@ impl Driver {
         tokio::select! {
             biased;
             Some(error) = self.record.refusals.recv() => {
-                let failure = self.record.store_failed(&error);
-                self.stop(RunState::Failed, Some(failure));
+                if let Some(failure) = self.record.refused(&error) {
+                    self.stop(RunState::Failed, Some(failure));
+                }
             }
             Some(control) = self.record.channels.control.recv() => match control {
                 Control::Cancel => self.stop(RunState::Cancelled, None),

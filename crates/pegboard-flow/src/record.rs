@@ -54,6 +54,8 @@ pub(crate) struct RunRecord {
     outbox: Outbox,
     /// The store has refused a change: what it knows of this run is unknown.
     store_failed: bool,
+    /// Somebody removed the run's record: it goes on, and nothing of it is written any more (Flowdapt specification, section 6).
+    removed: bool,
 }
 
 impl RunRecord {
@@ -64,7 +66,7 @@ impl RunRecord {
         run.started_at = Some(now());
         outbox.header_changed();
         let (refuse, refusals) = mpsc::unbounded_channel();
-        Self { shared, run, channels, refusals, refuse, outbox, store_failed: false }
+        Self { shared, run, channels, refusals, refuse, outbox, store_failed: false, removed: false }
     }
 
     pub(crate) fn stage_started(&mut self, position: usize) {
@@ -114,15 +116,19 @@ impl RunRecord {
     /// Sends what has changed on its way to the store.
     pub(crate) async fn flush(&mut self) {
         let changes = self.outbox.take(&self.run, Instant::now());
-        if !self.store_failed {
+        if !self.store_failed && !self.removed {
             self.shared.recorder.send(changes, &self.refuse).await;
         }
     }
 
-    /// The store refused a change. Gives back what the run fails with.
-    pub(crate) fn store_failed(&mut self, error: &StoreError) -> Failure {
+    /// The store refused a change. Gives back what the run fails with, if it fails.
+    pub(crate) fn refused(&mut self, error: &StoreError) -> Option<Failure> {
+        if matches!(error, StoreError::NotFound(_)) {
+            self.removed = true;
+            return None;
+        }
         self.store_failed = true;
-        unrecorded(error)
+        Some(unrecorded(error))
     }
 
     /// The run is over, in memory.
@@ -138,15 +144,17 @@ impl RunRecord {
         self.outbox.header_changed();
         let mut changes = if self.store_failed { self.everything() } else { self.outbox.take_all(&self.run) };
         let mut attempt = 0;
-        loop {
+        while !self.removed {
             let refused = match self.shared.recorder.record(changes).await {
                 Err(error) => Some(error),
                 // The last changes are durable, but were those before them? The recorder told before it answered.
                 Ok(()) => self.refusals.try_recv().ok().filter(|_| !self.store_failed),
             };
             let Some(error) = refused else { break };
+            if self.refused(&error).is_none() {
+                break;
+            }
             tracing::error!(run.id = %self.run.uid, attempt, %error, "the end of a run could not be recorded");
-            self.store_failed = true;
             let pause = RETRIES[attempt.min(RETRIES.len() - 1)];
             attempt += 1;
             if attempt == ATTEMPTS_IN_SILENCE {
@@ -154,7 +162,7 @@ impl RunRecord {
                 self.run.state = RunState::Failed;
                 self.run.failure = Some(unrecorded(&error));
                 self.announce();
-                let _ = self.shared.events.send(RunEvent::Run(header(&self.run)));
+                self.tell();
             }
             if self.is_interrupted_within(pause).await && attempt >= ATTEMPTS_IN_SILENCE {
                 return false;
@@ -162,12 +170,20 @@ impl RunRecord {
             changes = self.everything();
         }
         self.announce();
+        if self.removed {
+            self.tell();
+        }
         tracing::debug!(run.id = %self.run.uid, run.state = self.run.state.as_str(), "a run ended");
         true
     }
 
     fn announce(&self) {
         self.channels.announce.send_replace(Some(Arc::new(self.run.clone())));
+    }
+
+    /// News of an end that the recorder could not tell of.
+    fn tell(&self) {
+        let _ = self.shared.events.send(RunEvent::Run(header(&self.run)));
     }
 
     /// The whole state of the run.

