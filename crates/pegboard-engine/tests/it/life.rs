@@ -311,3 +311,35 @@ async fn a_dropped_call_frees_its_worker() {
     assert!(begun.elapsed() < Duration::from_secs(10));
     world.engine.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_processes_are_replaced() {
+    let world = World::new().await;
+    world.install(&world.fixture("steady"), false).await;
+    for victim in ["worker", "parked interpreter"] {
+        let worker = world.call("steady", "steady.stages.process", json!({})).await.unwrap().as_i64().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{worker}/stat")).unwrap();
+        let parent = stat.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
+        let process = if victim == "worker" { i32::try_from(worker).unwrap() } else { parent };
+        rustix::process::kill_process(rustix::process::Pid::from_raw(process).unwrap(), rustix::process::Signal::KILL).unwrap();
+        let gone = || world.engine.workers().iter().all(|status| status.process_id.map(i64::from) != Some(worker));
+        eventually("it is missed", gone).await;
+        let next = world.call("steady", "steady.stages.process", json!({})).await;
+        assert_ne!(next.unwrap_or_else(|failure| panic!("after the {victim} died: {failure:?}")).as_i64(), Some(worker));
+    }
+    world.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reloads_asked_for_at_once_are_few() {
+    let world = World::new().await;
+    world.install(&world.fixture("steady"), false).await;
+    let steady = name("steady");
+    let all = futures::future::join_all((0..30).map(|_| world.engine.reload(&steady))).await;
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    world.call("steady", "steady.stages.version", json!({})).await.unwrap();
+    // The install was the first generation; whoever asked while a reload was under way shared the next one.
+    let generation = world.engine.workers().iter().map(|worker| worker.generation).max().unwrap();
+    assert!((2..=4).contains(&generation), "{generation} generations");
+    world.engine.shutdown().await;
+}
