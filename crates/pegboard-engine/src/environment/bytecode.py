@@ -5,19 +5,23 @@ of one cached wheel are hard links to each other, so they have one inode: byte c
 size that Python itself checks when it loads byte code. Tests that packages bring are left for their first import.
 """
 
+from __future__ import annotations
+
 import compileall
 import importlib.util
 import json
 import os
 import sys
 import sysconfig
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from typing import Final
 
-LEFT_OUT = {"__pycache__", "test", "tests"}
+LEFT_OUT: Final = {"__pycache__", "test", "tests"}
 
 
-def sources(folder):
+def sources(folder: str) -> Iterator[str]:
     for directory, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in LEFT_OUT]
         for name in names:
@@ -25,13 +29,13 @@ def sources(folder):
                 yield os.path.join(directory, name)
 
 
-def entry_of(cache, about):
+def entry_of(cache: str, about: os.stat_result) -> str:
     tag = f"{sys.implementation.cache_tag}-{importlib.util.MAGIC_NUMBER.hex()}"
     number = f"{about.st_ino:x}"
     return os.path.join(cache, tag, number[-2:], f"{number}-{about.st_mtime_ns:x}-{about.st_size:x}.pyc")
 
 
-def link(source, target):
+def link(source: str, target: str) -> bool:
     try:
         os.link(source, target)
     except FileExistsError:
@@ -46,7 +50,7 @@ def link(source, target):
     return True
 
 
-def compile_all(paths):
+def compile_all(paths: list[str]) -> None:
     one = partial(compileall.compile_file, quiet=2)
     workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
     if workers > 1 and len(paths) > 100:
@@ -60,8 +64,9 @@ def compile_all(paths):
         one(path)
 
 
-def main(cache):
-    shared, missing = 0, []
+def main(cache: str) -> dict[str, int]:
+    shared = 0
+    missing: list[tuple[str, str | None]] = []
     for path in sources(sysconfig.get_paths()["purelib"]):
         about = os.stat(path)
         entry = entry_of(cache, about) if about.st_nlink > 1 else None

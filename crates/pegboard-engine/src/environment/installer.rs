@@ -81,6 +81,7 @@ pub(super) struct Installers {
     data: PathBuf,
     python: PathBuf,
     offline: bool,
+    without_uv: bool,
     found: tokio::sync::Mutex<Option<(Found, Instant)>>,
     described: Mutex<Installer>,
 }
@@ -101,6 +102,7 @@ impl Installers {
             data: options.data.clone(),
             python: python.program.clone(),
             offline: options.offline,
+            without_uv: options.without_uv,
             found: tokio::sync::Mutex::new(found),
             described: Mutex::new(described),
         })
@@ -113,13 +115,12 @@ impl Installers {
     /// The one to use now. Fetches uv once, and does without it when it cannot be had.
     pub(super) async fn get(&self, progress: &Progress) -> Result<Found, Error> {
         let mut found = self.found.lock().await;
-        let forbidden = matches!(self.describe(), Installer::Pip { reason } if reason == "the settings forbid uv");
         match &*found {
             Some((Found::Uv(uv), _)) => return Ok(Found::Uv(uv.clone())),
-            Some((Found::Pip(pip), since)) if forbidden || since.elapsed() < RETRY_AFTER => return Ok(Found::Pip(pip.clone())),
+            Some((Found::Pip(pip), since)) if self.without_uv || since.elapsed() < RETRY_AFTER => return Ok(Found::Pip(pip.clone())),
             _ => {}
         }
-        if !forbidden {
+        if !self.without_uv {
             match self.fetch_uv(progress).await {
                 Ok(uv) => {
                     self.set(describe_uv(&uv));

@@ -1,2 +1,0 @@
-#[path = "it/environment.rs"]
-mod environment;
