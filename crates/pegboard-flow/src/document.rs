@@ -111,6 +111,10 @@ fn stage(index: usize, node: Node, warnings: &mut Warnings) -> Result<Stage, Err
         options: fields.object("options")?,
         resources: fields.object("resources")?,
         priority: fields.integer("priority")?,
+        retries: None,
+        timeout: None,
+        cache: None,
+        concurrency: None,
     })
 }
 

@@ -6,25 +6,31 @@
 #![forbid(unsafe_code)]
 
 pub mod call;
+pub mod config;
 pub mod error;
 pub mod id;
 pub mod log;
 pub mod plugin;
+pub mod resource;
 pub mod run;
 pub mod runner;
 pub mod time;
+pub mod trigger;
 pub mod value;
 pub mod worker;
 pub mod workflow;
 
 pub use call::{Call, CallEvent, Failure, FailureKind, ItemOutcome, Operation, RunContext};
+pub use config::{Config, ConfigSpec, Selector, SelectorType, SelectorValue};
 pub use error::{Error, ErrorKind};
 pub use id::{CallId, PluginName, ResourceName, RunId};
 pub use log::{LogLevel, LogLine, LogStream};
 pub use plugin::{Contribution, Dialect, PluginRecord, PluginSource, PluginState};
+pub use resource::{Metadata, Resource, ResourceSpec};
 pub use run::{Run, RunCause, RunState, StageRun};
 pub use runner::PluginRunner;
 pub use time::Timestamp;
+pub use trigger::{Event, TriggerAction, TriggerRule, TriggerSpec, TriggerType};
 pub use value::{Argument, ObjectHandle, Value};
 pub use worker::{WorkerState, WorkerStatus};
-pub use workflow::{Metadata, Resource, Stage, StageType, Workflow, WorkflowSpec};
+pub use workflow::{Retries, Stage, StageType, Workflow, WorkflowSpec};

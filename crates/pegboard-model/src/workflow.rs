@@ -1,43 +1,16 @@
-//! Workflows in their resource form (Flowdapt specification, sections 2 and 3).
-
-use std::collections::BTreeMap;
+//! Workflows in their resource form (Flowdapt specification, section 3).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use uuid::Uuid;
 
-use crate::id::ResourceName;
-use crate::time::Timestamp;
-
-/// What every resource says about itself.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Metadata {
-    /// Version 4, set by the server on create.
-    pub uid: Uuid,
-    /// Unique per kind.
-    pub name: ResourceName,
-    /// Set by the server.
-    pub created_at: Timestamp,
-    /// Set by the server at every change.
-    pub updated_at: Timestamp,
-    /// Free text by key; keys that begin with `flowdapt.ai/` belong to the server.
-    #[serde(default)]
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// A stored document with kind, metadata and spec.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Resource<Spec> {
-    /// `workflow`, `config` or `trigger_rule`.
-    pub kind: String,
-    /// Identity.
-    pub metadata: Metadata,
-    /// What it says.
-    pub spec: Spec,
-}
+use crate::resource::{Resource, ResourceSpec};
 
 /// A stored workflow.
 pub type Workflow = Resource<WorkflowSpec>;
+
+impl ResourceSpec for WorkflowSpec {
+    const KIND: &'static str = "workflow";
+}
 
 /// Graph of stages.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -85,6 +58,50 @@ pub struct Stage {
     /// Stored; used by no executor.
     #[serde(default)]
     pub priority: Option<i64>,
+    /// Beyond the dialect: how often and when to try again. May also stand in `options`, as the next three may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<Retries>,
+    /// Beyond the dialect: longest time in seconds that one call, or one item, may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<f64>,
+    /// Beyond the dialect: take the result of an earlier call with the same target version and the same inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<bool>,
+    /// Beyond the dialect: most items, or calls of all runs, of this stage at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+}
+
+/// How often and when a failed call, or a failed item, is tried again.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retries {
+    /// Attempts after the first one.
+    pub count: u32,
+    /// Seconds before the second attempt.
+    #[serde(default = "one")]
+    pub delay: f64,
+    /// Each further delay is this many times the one before.
+    #[serde(default = "two")]
+    pub factor: f64,
+    /// No delay is longer, in seconds.
+    #[serde(default = "minute")]
+    pub longest: f64,
+    /// Each delay is lengthened at random by up to this share of itself.
+    #[serde(default)]
+    pub jitter: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn two() -> f64 {
+    2.0
+}
+
+fn minute() -> f64 {
+    60.0
 }
 
 impl Stage {

@@ -45,6 +45,10 @@ pub(crate) fn workflow(name: &str, updated_at: i64) -> Workflow {
                 options: Map::new(),
                 resources: Map::new(),
                 priority: None,
+                retries: None,
+                timeout: None,
+                cache: None,
+                concurrency: None,
             }],
         },
     }
