@@ -1,8 +1,8 @@
 //! The engine: starts, calls, reloads and stops plugins.
 //!
 //! Invariants: a call finds its plugin without waiting for anybody (the directory is swapped whole); changes of one plugin take
-//! turns and run to their end even when whoever asked has gone; when [`Engine::shutdown`] returns, or soon after the last
-//! clone is dropped, no child process is left.
+//! turns and run to their end even when whoever asked has gone; after [`Engine::shutdown`], or soon after the last
+//! clone is dropped, no child process lives.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -172,7 +172,8 @@ impl Engine {
         self.inner.statistics()
     }
 
-    /// Refuses new calls, cancels running ones, ends every child: ask, terminate, kill.
+    /// Refuses new calls, cancels running ones, ends every child: ask, terminate, kill. When it returns each has ended or been
+    /// killed; one that was killed may be reaped a moment later.
     pub async fn shutdown(&self) {
         let inner = &self.inner;
         inner.close();
