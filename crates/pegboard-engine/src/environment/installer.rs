@@ -117,7 +117,9 @@ impl Installers {
         let mut found = self.found.lock().await;
         match &*found {
             Some((Found::Uv(uv), _)) => return Ok(Found::Uv(uv.clone())),
-            Some((Found::Pip(pip), since)) if self.without_uv || since.elapsed() < RETRY_AFTER => return Ok(Found::Pip(pip.clone())),
+            Some((Found::Pip(pip), since)) if self.without_uv || since.elapsed() < RETRY_AFTER => {
+                return Ok(Found::Pip(pip.clone()));
+            }
             _ => {}
         }
         if !self.without_uv {
