@@ -92,7 +92,8 @@ impl From<StoreError> for ApiError {
 
 /// A panic in a handler, as an answer. The panic itself went to the log through the panic hook.
 pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    ApiError(Error::internal("panic", "the server failed while it answered this request").hint("look at the server's log")).into_response()
+    ApiError(Error::internal("panic", "the server failed while it answered this request").hint("look at the server's log"))
+        .into_response()
 }
 
 #[cfg(test)]
@@ -113,7 +114,9 @@ mod tests {
             assert_eq!(status(&Error::new(kind, "x", "x")).as_u16(), expected, "{kind:?}");
         }
         assert_eq!(BY_KIND.len(), 7);
-        for (code, expected) in [("method-not-allowed", 405), ("body-too-large", 413), ("media-type", 415), ("forbidden-host", 403)] {
+        for (code, expected) in
+            [("method-not-allowed", 405), ("body-too-large", 413), ("media-type", 415), ("forbidden-host", 403)]
+        {
             assert_eq!(status(&Error::invalid(code, "x")).as_u16(), expected, "{code}");
         }
     }

@@ -26,9 +26,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 .into());
         }
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes)
-            .map(Self)
-            .map_err(|error| Error::invalid("body", format!("the request's body is not what this takes: {error}")).hint("see /api/docs").into())
+        serde_json::from_slice(bytes).map(Self).map_err(|error| {
+            Error::invalid("body", format!("the request's body is not what this takes: {error}")).hint("see /api/docs").into()
+        })
     }
 }
 
@@ -46,7 +46,9 @@ impl<S: Send + Sync> FromRequest<S> for TextBody {
 
 async fn body_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(failed) if failed.to_string().contains("limit") || failed.body_text().contains("limit") => {
+        BytesRejection::FailedToBufferBody(failed)
+            if failed.to_string().contains("limit") || failed.body_text().contains("limit") =>
+        {
             Error::invalid("body-too-large", "the request's body is larger than the server takes")
                 .hint("raise `server.body_limit`, or pass large data by reference")
                 .into()
@@ -62,8 +64,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Query::<T>::try_from_uri(&parts.uri)
-            .map(|Query(value)| Self(value))
-            .map_err(|rejection| Error::invalid("query", format!("a query parameter is wrong: {}", rejection.body_text())).hint("see /api/docs").into())
+        Query::<T>::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(|rejection| {
+            Error::invalid("query", format!("a query parameter is wrong: {}", rejection.body_text())).hint("see /api/docs").into()
+        })
     }
 }

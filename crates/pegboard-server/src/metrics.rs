@@ -166,8 +166,20 @@ mod tests {
         let created_at = Timestamp(0);
         let (source, started_at, finished_at) = (RunCause::Api, None, None);
         RunEvent::Run(Run {
-            uid, name, workflow, namespace, source, state, input, created_at, started_at, finished_at, stages, result,
-            result_object: None, failure: None,
+            uid,
+            name,
+            workflow,
+            namespace,
+            source,
+            state,
+            input,
+            created_at,
+            started_at,
+            finished_at,
+            stages,
+            result,
+            result_object: None,
+            failure: None,
         })
     }
 
@@ -175,13 +187,16 @@ mod tests {
     fn what_happens_is_counted() {
         let metrics = Metrics::default();
         let (first, second) = (RunId::random(), RunId::random());
-        for (uid, state) in [(first, RunState::Pending), (second, RunState::Running), (first, RunState::Running), (first, RunState::Failed)] {
+        for (uid, state) in
+            [(first, RunState::Pending), (second, RunState::Running), (first, RunState::Running), (first, RunState::Failed)]
+        {
             metrics.run(&run(uid, state));
         }
         metrics.request("GET", "/api/v1/runs", 200, Duration::from_millis(2));
         let workers = WorkerCounts { idle: 1, ..WorkerCounts::default() };
         let plugin = PluginStatistics { plugin: "good".parse().unwrap(), calls: 7, failed: 2, restarts: 1, queued: 3, workers };
-        let engine = EngineStatistics { plugins: vec![plugin], workers, queued: 3, shared_bytes: 42, ..EngineStatistics::default() };
+        let engine =
+            EngineStatistics { plugins: vec![plugin], workers, queued: 3, shared_bytes: 42, ..EngineStatistics::default() };
         let text = metrics.text(&engine);
         for line in [
             "pegboard_worker_calls_total{plugin=\"good\"} 7",

@@ -41,7 +41,9 @@ pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
     responses((status = 200, description = "JSON lines", body = InstallNews, content_type = "application/x-ndjson"), (status = 400, body = ErrorAnswer)))]
 pub(crate) async fn install(State(app): State<App>, JsonBody(body): JsonBody<InstallBody>) -> Result<Response, ApiError> {
     if body.requirement.trim().is_empty() {
-        return Err(Error::invalid("requirement", "the requirement is empty").hint("name a package, a path, a wheel or a `git+` URL").into());
+        return Err(Error::invalid("requirement", "the requirement is empty")
+            .hint("name a package, a path, a wheel or a `git+` URL")
+            .into());
     }
     let request = InstallRequest {
         requirement: body.requirement.trim().to_owned(),
@@ -128,7 +130,11 @@ fn streamed_install(app: App, request: InstallRequest, replace: bool) -> Respons
                 InstallNews::Done { plugin: Box::new(PluginAnswer::new(record, &app.engine.workers())) }
             }
             Err(error) => {
-                tracing::info!(error.code = error.code, error.detail = error.detail.as_deref().unwrap_or_default(), "cannot install `{requirement}`: {error}");
+                tracing::info!(
+                    error.code = error.code,
+                    error.detail = error.detail.as_deref().unwrap_or_default(),
+                    "cannot install `{requirement}`: {error}"
+                );
                 InstallNews::Error { error: ErrorBody::from(&error) }
             }
         };
@@ -142,7 +148,12 @@ fn streamed_install(app: App, request: InstallRequest, replace: bool) -> Respons
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }
 
-async fn installed(app: &App, request: InstallRequest, replace: bool, progress: pegboard_engine::Progress) -> Result<PluginRecord, Error> {
+async fn installed(
+    app: &App,
+    request: InstallRequest,
+    replace: bool,
+    progress: pegboard_engine::Progress,
+) -> Result<PluginRecord, Error> {
     let record = app.engine.install(request, replace, progress).await?;
     directory::follow(app, &record.name).await?;
     Ok(record)

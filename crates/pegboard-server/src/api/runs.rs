@@ -69,7 +69,10 @@ pub(crate) async fn start(State(app): State<App>, JsonBody(body): JsonBody<RunBo
 
 /// Runs, newest first, without their stages.
 #[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(ListParameters), responses((status = 200, body = RunList), (status = 400, body = ErrorAnswer)))]
-pub(crate) async fn list(State(app): State<App>, Parameters(parameters): Parameters<ListParameters>) -> Result<Json<RunList>, ApiError> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Parameters(parameters): Parameters<ListParameters>,
+) -> Result<Json<RunList>, ApiError> {
     let limit = parameters.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     let before = match parameters.before {
         Some(before) => Some(find(&app, &before).await?.uid),
@@ -109,11 +112,9 @@ pub(crate) async fn result(State(app): State<App>, Path(id): Path<String>) -> Re
         return Err(Error::not_found("no-result", message).hint("only a finished run has a result").into());
     }
     let json = match &run.result_object {
-        Some(key) => app
-            .store
-            .object(key)
-            .await?
-            .ok_or_else(|| Error::not_found("result-gone", format!("the result of run `{}` is not among the objects any more", run.name)))?,
+        Some(key) => app.store.object(key).await?.ok_or_else(|| {
+            Error::not_found("result-gone", format!("the result of run `{}` is not among the objects any more", run.name))
+        })?,
         None => Bytes::from(run.result.to_string()),
     };
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())

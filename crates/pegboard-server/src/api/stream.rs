@@ -102,7 +102,12 @@ impl Follower {
     }
 
     /// The next event before the deadline, whichever run it is of.
-    async fn gather(&self, news: &mut broadcast::Receiver<RunEvent>, until: tokio::time::Instant, again: &mut bool) -> Option<RunEvent> {
+    async fn gather(
+        &self,
+        news: &mut broadcast::Receiver<RunEvent>,
+        until: tokio::time::Instant,
+        again: &mut bool,
+    ) -> Option<RunEvent> {
         match tokio::time::timeout_at(until, news.recv()).await {
             Ok(Ok(event)) => Some(event),
             Ok(Err(_)) => {

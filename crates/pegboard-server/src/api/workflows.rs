@@ -20,7 +20,8 @@ pub(crate) async fn apply(State(app): State<App>, TextBody(text): TextBody) -> R
     let documents = Flow::parse(&text)?;
     let mut applied = Vec::with_capacity(documents.len());
     for document in documents {
-        let warnings = Flow::check(&document.spec);
+        let mut warnings = document.warnings.clone();
+        warnings.extend(Flow::check(&document.spec));
         let (workflow, created) = app.flow.apply(document).await?;
         applied.push(AppliedWorkflow { created, warnings, workflow: workflow.into() });
     }

@@ -87,10 +87,25 @@ use Kind::{Address, Count, Duration, Flag, List, Path, Size, Text};
 
 /// All settings, by section.
 pub(crate) const SETTINGS: &[Setting] = &[
-    Setting::new("server.listen", Address, "127.0.0.1:8480", "Where the server listens; a loopback address. Port 0 takes a free one."),
+    Setting::new(
+        "server.listen",
+        Address,
+        "127.0.0.1:8480",
+        "Where the server listens; a loopback address. Port 0 takes a free one.",
+    ),
     Setting::new("server.data", Path, "pegboard-data", "The data directory: database, objects, environments. Made when absent."),
-    Setting::new("server.url", Text, "http://127.0.0.1:8480", "The server that client commands talk to; `PEGBOARD_URL` sets it too."),
-    Setting::new("server.allowed_hosts", List, "", "Host names beyond localhost that requests may name, for a reverse proxy in front."),
+    Setting::new(
+        "server.url",
+        Text,
+        "http://127.0.0.1:8480",
+        "The server that client commands talk to; `PEGBOARD_URL` sets it too.",
+    ),
+    Setting::new(
+        "server.allowed_hosts",
+        List,
+        "",
+        "Host names beyond localhost that requests may name, for a reverse proxy in front.",
+    ),
     Setting::new("server.body_limit", Size, "16MiB", "Largest request body."),
     Setting::optional("server.threads", Count, "Threads that serve requests; none: one per core, at most four."),
     Setting::new("server.shutdown_deadline", Duration, "20s", "Longest time that an orderly stop may take."),
@@ -128,10 +143,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Modules that the parked interpreter imports, where the environment has them.",
     ),
     Setting::new("engine.output_limit", Size, "16MiB", "Captured output kept per call."),
-    Setting::new("flow.result_limit", Size, "256KiB", "Results whose JSON is longer are kept as an object, not in the run's record."),
+    Setting::new(
+        "flow.result_limit",
+        Size,
+        "256KiB",
+        "Results whose JSON is longer are kept as an object, not in the run's record.",
+    ),
     Setting::new("flow.log_limit", Size, "64MiB", "Log kept per run; what comes later is counted and said."),
     Setting::new("flow.namespace", Text, "default", "Namespace of runs that name none."),
-    Setting::new("log.level", Text, "info", "What the server logs: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,pegboard_engine=debug`."),
+    Setting::new(
+        "log.level",
+        Text,
+        "info",
+        "What the server logs: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,pegboard_engine=debug`.",
+    ),
     Setting::new("log.format", Text, "text", "`text` or `json`, one event per line, on standard error."),
 ];
 

@@ -45,7 +45,12 @@ impl Sources {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
             .filter(|(name, _)| name.starts_with("PEGBOARD_"))
             .collect();
-        Self { flags: Vec::new(), variables, file: None, directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")) }
+        Self {
+            flags: Vec::new(),
+            variables,
+            file: None,
+            directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+        }
     }
 
     /// Adds a flag when it was given.
@@ -61,7 +66,10 @@ impl Sources {
 /// Package index that the machine's tools are set to, as uv and pip read it.
 #[must_use]
 pub fn package_index() -> Option<String> {
-    ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"].iter().find_map(|name| std::env::var(name).ok()).filter(|url| !url.is_empty())
+    ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|url| !url.is_empty())
 }
 
 /// The layers, laid on each other.
@@ -114,7 +122,8 @@ impl Layers {
 
     pub(super) fn find(&self, key: &str) -> Result<Found, Error> {
         let value = self.figment.find_value(key).map_err(|error| Error::internal("setting-missing", error.to_string()))?;
-        let origin = self.figment.get_metadata(value.tag()).map_or_else(|| "default".to_owned(), |metadata| metadata.name.to_string());
+        let origin =
+            self.figment.get_metadata(value.tag()).map_or_else(|| "default".to_owned(), |metadata| metadata.name.to_string());
         let parts = parts(&value)
             .ok_or_else(|| Error::invalid("setting-invalid", format!("`{key}` in {origin} is neither text, number nor list")))?;
         Ok(Found { parts, origin })
@@ -144,7 +153,8 @@ fn known(key: &str, origin: &str) -> Result<(), Error> {
     } else {
         format!("`{key}` in {origin} is not a setting")
     };
-    Err(Error::invalid("setting-unknown", message).hint(format!("the nearest one is `{nearest}`; `pegboard config` lists them all")))
+    Err(Error::invalid("setting-unknown", message)
+        .hint(format!("the nearest one is `{nearest}`; `pegboard config` lists them all")))
 }
 
 /// Texts of a scalar or of an array of scalars.

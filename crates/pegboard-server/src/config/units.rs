@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn sizes_both_ways() {
-        for (text, bytes) in [("0", 0), ("512", 512), ("64KiB", 65536), ("2 GiB", 2 << 30), ("1.5MB", 1_500_000), ("3g", 3 << 30)] {
+        for (text, bytes) in [("0", 0), ("512", 512), ("64KiB", 65536), ("2 GiB", 2 << 30), ("1.5MB", 1_500_000), ("3g", 3 << 30)]
+        {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
             assert_eq!(parse_size(&print_size(bytes)), Ok(bytes), "{text}");
         }

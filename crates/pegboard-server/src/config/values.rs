@@ -139,9 +139,9 @@ fn parse(setting: &Setting, parts: &[String], sources: &Sources) -> Result<Parse
             .parse()
             .map(Parsed::Address)
             .map_err(|_| wrong("it is not an address".to_owned(), "write IP:PORT, such as `127.0.0.1:8480`")),
-        Kind::Size => {
-            parse_size(text).map(Parsed::Size).map_err(|reason| wrong(reason, "write a size such as `512MiB`, `2GiB` or plain bytes"))
-        }
+        Kind::Size => parse_size(text)
+            .map(Parsed::Size)
+            .map_err(|reason| wrong(reason, "write a size such as `512MiB`, `2GiB` or plain bytes")),
         Kind::Duration => humantime::parse_duration(text)
             .map(Parsed::Duration)
             .map_err(|error| wrong(error.to_string(), "write a duration with its unit, such as `500ms`, `30s` or `5m`")),

@@ -77,14 +77,21 @@ fn operations(document: &Json, tag: &Json) -> Vec<Operation> {
                 required: parameter["required"] == true,
                 description: text(&parameter["description"]),
             });
-            let answers = operation["responses"].as_object().into_iter().flatten().map(|(status, answer)| {
-                (status.clone(), content(&answer["content"]), text(&answer["description"]))
-            });
+            let answers = operation["responses"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(status, answer)| (status.clone(), content(&answer["content"]), text(&answer["description"])));
+            // The first sentence says what, the others how.
+            let whole = text(&operation["summary"]);
+            let (summary, more) = whole
+                .split_once(". ")
+                .map_or((whole.clone(), String::new()), |(first, rest)| (format!("{first}."), rest.to_owned()));
             found.push(Operation {
                 method: method.to_uppercase(),
                 path: path.clone(),
-                summary: text(&operation["summary"]),
-                description: text(&operation["description"]),
+                summary,
+                description: format!("{more}\n{}", text(&operation["description"])).trim().to_owned(),
                 parameters: parameters.collect(),
                 takes: content(&operation["requestBody"]["content"]),
                 answers: answers.collect(),

@@ -20,7 +20,8 @@ pub(crate) async fn door(headers: HeaderMap) -> Response {
     if accepts.contains("text/html") {
         return Redirect::temporary("/ui/").into_response();
     }
-    Json(json!({ "app": "pegboard", "version": env!("CARGO_PKG_VERSION"), "api": "/api/v1", "docs": "/api/docs" })).into_response()
+    Json(json!({ "app": "pegboard", "version": env!("CARGO_PKG_VERSION"), "api": "/api/v1", "docs": "/api/docs" }))
+        .into_response()
 }
 
 /// `/ui` means `/ui/`.

@@ -46,6 +46,8 @@ struct RunPart {
     table: Option<Table>,
     result_is_apart: bool,
     failure: Option<FailureAnswer>,
+    /// Then the traceback stands with that stage, not twice.
+    stage_failed: bool,
 }
 
 struct StageRow {
@@ -99,11 +101,13 @@ fn part(run: Run) -> RunPart {
     let run = RunAnswer::from(run);
     let over = run.is_final();
     let table = table(&run.result);
-    let result = serde_json::to_string_pretty(&run.result).ok().filter(|text| over && !run.result.is_null() && text.len() <= RESULT);
+    let result =
+        serde_json::to_string_pretty(&run.result).ok().filter(|text| over && !run.result.is_null() && text.len() <= RESULT);
     RunPart {
         took: words::duration(elapsed),
         when: words::instant(&run.created_at),
         input: if run.input.is_empty() { String::new() } else { serde_json::Value::Object(run.input).to_string() },
+        stage_failed: run.stages.iter().any(|stage| stage.failure.is_some()),
         stages: run.stages.into_iter().map(StageRow::from).collect(),
         result_is_apart: run.result_is_apart || (run.state == "finished" && result.is_none() && !run.result.is_null()),
         uid: run.uid,

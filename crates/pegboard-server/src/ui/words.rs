@@ -32,9 +32,9 @@ pub(super) fn ago(time: &str, now: Timestamp) -> String {
     }
 }
 
-/// `12 MiB`; empty when unknown.
+/// `12 MiB`; a dash when unknown.
 pub(super) fn memory(bytes: Option<u64>) -> String {
-    bytes.map_or_else(String::new, |bytes| format!("{} MiB", bytes.div_ceil(1 << 20)))
+    bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{} MiB", bytes.div_ceil(1 << 20)))
 }
 
 /// `7 of 24, 1 failed`.

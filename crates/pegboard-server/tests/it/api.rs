@@ -11,7 +11,9 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use pegboard_engine::{Engine, Environments};
 use pegboard_flow::Flow;
-use pegboard_model::{Call, CallEvent, Failure, FailureKind, LogLevel, LogLine, LogStream, Operation, PluginName, PluginRunner, Timestamp, Value};
+use pegboard_model::{
+    Call, CallEvent, Failure, FailureKind, LogLevel, LogLine, LogStream, Operation, PluginName, PluginRunner, Timestamp, Value,
+};
 use pegboard_server::config::Sources;
 use pegboard_server::{App, Parts, Settings, Shutdown, app, join};
 use pegboard_store::Store;
@@ -78,7 +80,8 @@ impl Api {
     }
 
     async fn send(&self, method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> axum::response::Response {
-        let request = Request::builder().method(method).uri(path).header("host", "localhost").header("content-type", content_type);
+        let request =
+            Request::builder().method(method).uri(path).header("host", "localhost").header("content-type", content_type);
         self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap()
     }
 
@@ -96,7 +99,8 @@ impl Api {
     }
 
     async fn workflow(&self, name: &str, target: &str) {
-        let text = format!("kind: workflow\nmetadata: {{name: {name}}}\nspec:\n  stages:\n    - {{name: only, target: {target}}}\n");
+        let text =
+            format!("kind: workflow\nmetadata: {{name: {name}}}\nspec:\n  stages:\n    - {{name: only, target: {target}}}\n");
         let response = self.send("POST", "/api/v1/workflows", "application/yaml", text).await;
         assert_eq!(response.status(), StatusCode::OK);
     }
@@ -130,7 +134,10 @@ async fn a_run_from_start_to_end() {
     assert_eq!(api.get(&format!("/api/v1/runs/{uid}/log?after={}", log["last"])).await["lines"], json!([]));
     assert_eq!(api.get(&format!("/api/v1/runs/{uid}/result")).await, "done");
     // A stream taken up after the last line says no line again.
-    let request = Request::builder().uri(format!("/api/v1/runs/{uid}/events")).header("host", "localhost").header("last-event-id", log["last"].to_string());
+    let request = Request::builder()
+        .uri(format!("/api/v1/runs/{uid}/events"))
+        .header("host", "localhost")
+        .header("last-event-id", log["last"].to_string());
     let resumed = text(api.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()).await;
     assert!(!resumed.contains("event: log") && resumed.contains("event: end"), "{resumed}");
     assert_eq!(api.ask("DELETE", &format!("/api/v1/runs/{uid}"), Json::Null).await.0, 200);
@@ -253,7 +260,10 @@ async fn operations_see_the_server() {
     assert!(api.get("/api/v1/settings").await["settings"].as_array().unwrap().len() > 30);
     assert_eq!(api.get("/api/v1/openapi.json").await["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
     let metrics = text(api.send("GET", "/-/metrics", "", Body::empty()).await).await;
-    assert!(metrics.contains("pegboard_http_requests_total{method=\"POST\",route=\"/api/v1/runs\",status=\"200\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("pegboard_http_requests_total{method=\"POST\",route=\"/api/v1/runs\",status=\"200\"} 1"),
+        "{metrics}"
+    );
     assert!(metrics.contains("pegboard_runs_ended_total{state=\"finished\"} 1"), "{metrics}");
     api.shutdown.begin();
     assert_eq!(api.ask("GET", "/-/ready", Json::Null).await.0, 503);
@@ -264,9 +274,12 @@ async fn the_stream_of_everything_ends_with_the_server() {
     let api = Api::new().await;
     api.workflow("w", "say.hello").await;
     let response = api.send("GET", "/api/v1/events", "", Body::empty()).await;
+    let reading = tokio::spawn(text(response));
     api.ended("w").await;
+    // What is on its way arrives; what comes after the stop does not.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     api.shutdown.begin();
-    let events = tokio::time::timeout(Duration::from_secs(10), text(response)).await.unwrap();
+    let events = tokio::time::timeout(Duration::from_secs(10), reading).await.unwrap().unwrap();
     for name in ["hello", "run", "stage", "log"] {
         assert!(events.contains(&format!("event: {name}\n")), "{name} in\n{events}");
     }

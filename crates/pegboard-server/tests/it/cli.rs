@@ -81,7 +81,11 @@ fn no_server_exits_with_three_and_says_how_to_start_one() {
 #[test]
 fn config_says_where_each_value_is_from() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("pegboard.toml"), "[engine]\nmemory = \"2GiB\"\n[store]\npostgres_url = \"postgres://u:hunter2@h/d\"\n").unwrap();
+    std::fs::write(
+        folder.path().join("pegboard.toml"),
+        "[engine]\nmemory = \"2GiB\"\n[store]\npostgres_url = \"postgres://u:hunter2@h/d\"\n",
+    )
+    .unwrap();
     let mut command = command(&["config", "--json", "--data", "d", "--set", "flow.namespace=x"]);
     let ended = end(command.current_dir(folder.path()).env("PEGBOARD__ENGINE__STOP_DEADLINE", "7s")).well();
     assert!(!ended.stdout.contains("hunter2"));
@@ -128,7 +132,8 @@ fn serve_is_quick_small_and_stops_in_order() {
     assert_eq!(world.get("/-/ready")["status"], "ready");
     let mut server = world.server.take().unwrap();
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let resident: u64 = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok()).unwrap();
+    let resident: u64 =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok()).unwrap();
     assert!(resident < 60 << 10, "{resident} kB resident");
     let begun = Instant::now();
     signal(&server, "TERM");

@@ -1,7 +1,10 @@
 //! The app in process, the real binary in temporary worlds, and the rules of the house.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 mod api;
 mod cli;
+mod errors;
 mod kill;
 mod misuse;
 mod python;

@@ -69,7 +69,13 @@ fn documents_that_are_wrong_name_their_place() {
         world.run(&["apply", &file]).failed(1, &all);
     };
     check("kind: workflow\nmetadata: {name: x}\nspec:\n  stages: [\n", &["line"]);
-    check("kind: workflow\nmetadata: {name: x}\nspec:\n  stages:\n    - {name: a, targett: b.c}\n", &["targett", "target", "line 5"]);
+    check("kind: workflow\nmetadata: {name: x}\nspec:\n  stages:\n    - {name: a, targett: b.c}\n", &["target", "line 5"]);
+    let typo = world.file(
+        "typo.yaml",
+        "kind: workflow\nmetadata: {name: x}\nspec:\n  stages:\n    - {name: a, target: b.c, depend_on: []}\n",
+    );
+    let warned = world.run(&["apply", &typo]).well().stderr;
+    assert!(["warning:", "depend_on", "depends_on", "line 5"].iter().all(|word| warned.contains(word)), "{warned}");
     check("kind: workflow\nmetadata: {name: 'not a name'}\nspec:\n  stages:\n    - {name: a, target: b.c}\n", &["not a name"]);
     world.run(&["apply", "absent.yaml"]).failed(2, &["absent.yaml"]);
     let cycle = "kind: workflow\nmetadata: {name: round}\nspec:\n  stages:\n    - {name: a, target: m.f, depends_on: [b]}\n    - {name: b, target: m.f, depends_on: [a]}\n";
@@ -100,9 +106,11 @@ fn hosts_and_origins_from_elsewhere_are_refused() {
     let world = World::new();
     let (status, _, body) = world.http("GET /api/v1/runs HTTP/1.0\nHost: evil.example\n\n");
     assert_eq!(status, 403, "{body}");
-    let (status, _, body) = world.http("POST /api/v1/runs HTTP/1.0\nHost: localhost\nOrigin: https://evil.example\nContent-Length: 0\n\n");
+    let (status, _, body) =
+        world.http("POST /api/v1/runs HTTP/1.0\nHost: localhost\nOrigin: https://evil.example\nContent-Length: 0\n\n");
     assert_eq!((status, body.contains("forbidden-origin")), (403, true), "{body}");
-    let (status, ..) = world.http("POST /api/v1/runs HTTP/1.0\nHost: localhost\nContent-Type: text/plain\nContent-Length: 2\n\n{}");
+    let (status, ..) =
+        world.http("POST /api/v1/runs HTTP/1.0\nHost: localhost\nContent-Type: text/plain\nContent-Length: 2\n\n{}");
     assert_eq!(status, 415);
     let (status, ..) = world.http("BREW /coffee HTTP/9.9\n\n");
     assert!(status == 400 || status == 505, "{status}");

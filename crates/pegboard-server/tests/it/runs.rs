@@ -84,14 +84,18 @@ fn a_started_run_is_named_and_can_be_followed_later() {
 #[test]
 fn a_file_is_applied_and_run_and_a_workflow_named_show_is_within_reach() {
     let world = world();
-    let text = "kind: workflow\nmetadata: {name: from-file}\nspec:\n  stages:\n    - {name: add, target: pegboard_fixture_good.add}\n";
+    let text =
+        "kind: workflow\nmetadata: {name: from-file}\nspec:\n  stages:\n    - {name: add, target: pegboard_fixture_good.add}\n";
     let file = world.file("from-file.yaml", text);
     let input = world.file("input.json", "{\"a\": 1, \"b\": 2}");
     assert_eq!(world.run(&["run", &file, "--input-file", &input, "--input", "b=40", "--wait"]).well().json(), 41);
     world.run(&["run", "--workflow", "show", "--wait"]).well();
     let two = world.file("two.yaml", &format!("{text}---\n{}", text.replace("from-file", "other")));
     world.run(&["run", &two, "--wait"]).failed(2, &["from-file, other", "--workflow"]);
-    assert_eq!(world.run(&["run", &two, "--workflow", "other", "--input", "a=\"x\"", "--input", "b=y", "--wait"]).well().json(), "xy");
+    assert_eq!(
+        world.run(&["run", &two, "--workflow", "other", "--input", "a=\"x\"", "--input", "b=y", "--wait"]).well().json(),
+        "xy"
+    );
 }
 
 #[test]

@@ -20,7 +20,11 @@ pub(crate) async fn apply(client: &Client, files: &[PathBuf], output: &Output) -
                 output.line(&format!("workflow {} {done}", applied.workflow.name));
             }
         }
-        answer.applied.iter().flat_map(|applied| &applied.warnings).for_each(|warning| output.note(&format!("warning: {warning}")));
+        answer
+            .applied
+            .iter()
+            .flat_map(|applied| &applied.warnings)
+            .for_each(|warning| output.note(&format!("warning: {warning}")));
         all.applied.extend(answer.applied);
     }
     if output.json {

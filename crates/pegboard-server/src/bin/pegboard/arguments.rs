@@ -43,13 +43,17 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 no server, 130 stoppe
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Start the server.
-    #[command(after_help = "Examples:\n  pegboard serve\n  pegboard serve --listen 127.0.0.1:0 --data /var/lib/pegboard\n\nPrints `listening on http://…` when it is ready. Ctrl-C stops it in order, a second Ctrl-C at once.")]
+    #[command(
+        after_help = "Examples:\n  pegboard serve\n  pegboard serve --listen 127.0.0.1:0 --data /var/lib/pegboard\n\nPrints `listening on http://…` when it is ready. Ctrl-C stops it in order, a second Ctrl-C at once."
+    )]
     Serve {
         #[command(flatten)]
         server: ServerArguments,
     },
     /// Install and run the example, then serve.
-    #[command(after_help = "Examples:\n  pegboard demo\n  pegboard demo --listen 127.0.0.1:0 --once\n\nTrains a grid of models on two data sets that come with scikit-learn, prints which won, and goes on serving.")]
+    #[command(
+        after_help = "Examples:\n  pegboard demo\n  pegboard demo --listen 127.0.0.1:0 --once\n\nTrains a grid of models on two data sets that come with scikit-learn, prints which won, and goes on serving."
+    )]
     Demo {
         #[command(flatten)]
         server: ServerArguments,
@@ -58,10 +62,14 @@ pub(crate) enum Command {
         once: bool,
     },
     /// Install a plugin.
-    #[command(after_help = "Examples:\n  pegboard install my-plugin\n  pegboard install 'my-plugin>=2' --index-url https://index.example/simple\n  pegboard install ./my-plugin --editable\n  pegboard install dist/my_plugin-1.0-py3-none-any.whl\n  pegboard install git+https://git.example/team/my-plugin@v1")]
+    #[command(
+        after_help = "Examples:\n  pegboard install my-plugin\n  pegboard install 'my-plugin>=2' --index-url https://index.example/simple\n  pegboard install ./my-plugin --editable\n  pegboard install dist/my_plugin-1.0-py3-none-any.whl\n  pegboard install git+https://git.example/team/my-plugin@v1"
+    )]
     Install(InstallArguments),
     /// Install a plugin's source anew, or another version of it.
-    #[command(after_help = "Examples:\n  pegboard upgrade my-plugin\n  pegboard upgrade my-plugin --requirement 'my-plugin==2.1'\n\nThe old version serves until the new one has loaded, and goes on when it does not.")]
+    #[command(
+        after_help = "Examples:\n  pegboard upgrade my-plugin\n  pegboard upgrade my-plugin --requirement 'my-plugin==2.1'\n\nThe old version serves until the new one has loaded, and goes on when it does not."
+    )]
     Upgrade {
         /// The plugin.
         name: String,
@@ -179,7 +187,9 @@ pub(crate) enum PluginCommand {
         client: ClientArguments,
     },
     /// Load a plugin's code anew beside the old one, then swap.
-    #[command(after_help = "Example:\n  pegboard plugin reload my-plugin\n\nNo call is lost. When the new code does not load, the old one goes on serving and the traceback is shown.")]
+    #[command(
+        after_help = "Example:\n  pegboard plugin reload my-plugin\n\nNo call is lost. When the new code does not load, the old one goes on serving and the traceback is shown."
+    )]
     Reload {
         /// The plugin.
         name: String,
@@ -279,7 +289,11 @@ impl Arguments {
             sources.flags.push(FlagValue { flag: format!("--set {key}"), key: key.clone(), value: value.clone() });
         }
         if let Some(server) = self.command.server() {
-            sources = sources.flag("--listen", "server.listen", server.listen.clone()).flag("--data", "server.data", server.data.clone());
+            sources = sources.flag("--listen", "server.listen", server.listen.clone()).flag(
+                "--data",
+                "server.data",
+                server.data.clone(),
+            );
         }
         sources.flag("--url", "server.url", self.command.client().and_then(|client| client.url.clone()))
     }

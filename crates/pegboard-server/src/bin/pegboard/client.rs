@@ -25,12 +25,15 @@ impl Client {
     pub(crate) fn new(url: &str) -> Result<Self, CommandFailure> {
         // Fails when it is set already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let wrong = |reason: String| CommandFailure::usage(Error::invalid("server-url", format!("`{url}` is not the URL of a server: {reason}")));
+        let wrong = |reason: String| {
+            CommandFailure::usage(Error::invalid("server-url", format!("`{url}` is not the URL of a server: {reason}")))
+        };
         let base = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
         if base.cannot_be_a_base() {
             return Err(wrong("it has no host".to_owned()));
         }
-        let http = reqwest::Client::builder().connect_timeout(CONNECT).no_proxy().build().map_err(|error| wrong(error.to_string()))?;
+        let http =
+            reqwest::Client::builder().connect_timeout(CONNECT).no_proxy().build().map_err(|error| wrong(error.to_string()))?;
         Ok(Self { http, base })
     }
 

@@ -11,7 +11,9 @@ pub(crate) fn print(settings: &Settings, output: &Output) -> Result<(), CommandF
         output.data(&json!({ "settings": settings.listing }));
         return Ok(());
     }
-    let row = |setting: &pegboard_server::config::SettingValue| vec![setting.key.to_owned(), setting.text.clone(), setting.origin.clone()];
+    let row = |setting: &pegboard_server::config::SettingValue| {
+        vec![setting.key.to_owned(), setting.text.clone(), setting.origin.clone()]
+    };
     output.table(&["KEY", "VALUE", "ORIGIN"], settings.listing.iter().map(row).collect());
     Ok(())
 }

@@ -146,7 +146,7 @@ async fn unpack(folder: &Path) -> Result<bool, Error> {
 
 fn unpack_blocking(folder: &Path) -> Result<bool, Error> {
     let cannot = |path: &PathBuf, error: &std::io::Error| {
-        Error::unavailable("data-directory-unusable", format!("cannot write `{}`: {error}", path.display()))
+        Error::unavailable("data-directory-read-only", format!("cannot write `{}`: {error}", path.display()))
             .hint("free space or choose another directory with `--data`")
     };
     let mut changed = false;

@@ -101,7 +101,9 @@ async fn tools(settings: &Settings) -> Vec<Finding> {
             "not on PATH",
             "it is installed into the data directory with the first environment; `pip install uv` gives it to everybody",
         ),
-        Installer::Pip { reason } => Finding::weak("uv", reason, "environments are made with venv and pip, which is slower; `pip install uv`"),
+        Installer::Pip { reason } => {
+            Finding::weak("uv", reason, "environments are made with venv and pip, which is slower; `pip install uv`")
+        }
     };
     vec![python, installer]
 }
@@ -109,7 +111,11 @@ async fn tools(settings: &Settings) -> Vec<Finding> {
 /// What the kernel must have for shared values, for supervision and for the sandbox.
 fn kernel() -> Vec<Finding> {
     let Ok(release) = std::fs::read_to_string("/proc/sys/kernel/osrelease") else {
-        return vec![Finding::missing("kernel", "this is not Linux, or /proc is not mounted", "run Pegboard on Linux 5.3 or newer, in a container with /proc")];
+        return vec![Finding::missing(
+            "kernel",
+            "this is not Linux, or /proc is not mounted",
+            "run Pegboard on Linux 5.3 or newer, in a container with /proc",
+        )];
     };
     let release = release.trim();
     let numbers: Vec<u32> = release.split(['.', '-']).map_while(|part| part.parse().ok()).collect();
@@ -122,8 +128,14 @@ fn kernel() -> Vec<Finding> {
     let modules = std::fs::read_to_string("/sys/kernel/security/lsm").ok();
     findings.push(match modules {
         Some(modules) if modules.split(',').any(|module| module.trim() == "landlock") => Finding::ok("landlock", "enabled"),
-        None if since(5, 13) => Finding::ok("landlock", format!("kernel {release} has it; whether it is enabled cannot be seen from here")),
-        _ => Finding::weak("landlock", "not enabled", "plugins run without limits on files; boot with `lsm=landlock,…` on Linux 5.13 or newer"),
+        None if since(5, 13) => {
+            Finding::ok("landlock", format!("kernel {release} has it; whether it is enabled cannot be seen from here"))
+        }
+        _ => Finding::weak(
+            "landlock",
+            "not enabled",
+            "plugins run without limits on files; boot with `lsm=landlock,…` on Linux 5.13 or newer",
+        ),
     });
     findings
 }
@@ -131,7 +143,11 @@ fn kernel() -> Vec<Finding> {
 fn open_files() -> Finding {
     match rlimit::Resource::NOFILE.get() {
         Ok((soft, hard)) if hard >= OPEN_FILES => Finding::ok("open files", format!("{soft}, can be raised to {hard}")),
-        Ok((_, hard)) => Finding::weak("open files", format!("at most {hard}"), format!("raise the hard limit to {OPEN_FILES} or more (`ulimit -Hn`, or LimitNOFILE= of the service)")),
+        Ok((_, hard)) => Finding::weak(
+            "open files",
+            format!("at most {hard}"),
+            format!("raise the hard limit to {OPEN_FILES} or more (`ulimit -Hn`, or LimitNOFILE= of the service)"),
+        ),
         Err(error) => Finding::weak("open files", format!("cannot be read: {error}"), "look at `ulimit -n`"),
     }
 }
@@ -143,12 +159,24 @@ fn data_directory(data: &Path) -> Vec<Finding> {
     let mut findings = vec![match writable {
         Ok(()) if existing == data => Finding::ok("data directory", data.display().to_string()),
         Ok(()) => Finding::ok("data directory", format!("{} does not exist yet and can be made", data.display())),
-        Err(error) => Finding::missing("data directory", format!("cannot write to {}: {error}", existing.display()), "choose another one with `--set server.data=DIR`"),
+        Err(error) => Finding::missing(
+            "data directory",
+            format!("cannot write to {}: {error}", existing.display()),
+            "choose another one with `--set server.data=DIR`",
+        ),
     }];
     findings.push(match fs4::available_space(existing) {
         Ok(free) if free >= SPACE => Finding::ok("disk space", format!("{} free", rounded(free))),
-        Ok(free) if free >= SPACE / 10 => Finding::weak("disk space", format!("{} free", rounded(free)), "environments with large packages need more: free some space"),
-        Ok(free) => Finding::missing("disk space", format!("{} free", rounded(free)), "free some space, or choose another disk with `--set server.data=DIR`"),
+        Ok(free) if free >= SPACE / 10 => Finding::weak(
+            "disk space",
+            format!("{} free", rounded(free)),
+            "environments with large packages need more: free some space",
+        ),
+        Ok(free) => Finding::missing(
+            "disk space",
+            format!("{} free", rounded(free)),
+            "free some space, or choose another disk with `--set server.data=DIR`",
+        ),
         Err(error) => Finding::weak("disk space", format!("cannot be read: {error}"), "look at `df`"),
     });
     findings

@@ -87,10 +87,14 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
             Some(RunCommand::Show { id, .. }) => runs::show(&client, id, output).await,
             None => run::run(&client, run, output).await,
         },
-        Command::Runs { workflow, state, limit, .. } => runs::list(&client, workflow.as_deref(), state.as_deref(), *limit, output).await,
+        Command::Runs { workflow, state, limit, .. } => {
+            runs::list(&client, workflow.as_deref(), state.as_deref(), *limit, output).await
+        }
         Command::Logs { run, follow, .. } => runs::logs(&client, run, *follow, output).await,
         Command::Cancel { run, .. } => runs::cancel(&client, run, output).await,
-        Command::Serve { .. } | Command::Demo { .. } | Command::Config { .. } | Command::Doctor | Command::Completions { .. } => Ok(()),
+        Command::Serve { .. } | Command::Demo { .. } | Command::Config { .. } | Command::Doctor | Command::Completions { .. } => {
+            Ok(())
+        }
     }
 }
 

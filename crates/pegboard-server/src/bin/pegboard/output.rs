@@ -124,7 +124,9 @@ impl Output {
     /// A result of the form `{"table": [{…}, …]}` as a table; false when it is none.
     pub(crate) fn result_table(self, result: &Json) -> bool {
         let rows: Option<Vec<_>> = result["table"].as_array().and_then(|rows| rows.iter().map(Json::as_object).collect());
-        let Some((rows, first)) = rows.and_then(|rows| rows.first().copied().map(|first| (rows.clone(), first))) else { return false };
+        let Some((rows, first)) = rows.and_then(|rows| rows.first().copied().map(|first| (rows.clone(), first))) else {
+            return false;
+        };
         // What a row is about comes first, its numbers after it.
         let mut columns: Vec<&str> = first.keys().map(String::as_str).collect();
         columns.sort_by_key(|column| first[*column].is_number());

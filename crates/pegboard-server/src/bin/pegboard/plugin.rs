@@ -30,7 +30,12 @@ pub(crate) async fn install_body(client: &Client, body: &InstallBody, output: &O
 }
 
 /// Installs a plugin's source anew and shows the steps.
-pub(crate) async fn upgrade_body(client: &Client, name: &str, body: &UpgradeBody, output: &Output) -> Result<PluginAnswer, CommandFailure> {
+pub(crate) async fn upgrade_body(
+    client: &Client,
+    name: &str,
+    body: &UpgradeBody,
+    output: &Output,
+) -> Result<PluginAnswer, CommandFailure> {
     steps(client, client.post_stream(&["plugins", name, "upgrade"], body).await?, output).await
 }
 
@@ -65,7 +70,8 @@ pub(crate) async fn list(client: &Client, output: &Output) -> Result<(), Command
         output.note("no plugin yet; `pegboard install REQUIREMENT` adds one");
     } else {
         let row = |plugin: &PluginAnswer| {
-            let failure = plugin.failure.as_ref().map(|failure| format!("{}: {}", failure.class, failure.message)).unwrap_or_default();
+            let failure =
+                plugin.failure.as_ref().map(|failure| format!("{}: {}", failure.class, failure.message)).unwrap_or_default();
             vec![plugin.name.clone(), plugin.version.clone(), plugin.state.clone(), plugin.workers.len().to_string(), failure]
         };
         output.table(&["NAME", "VERSION", "STATE", "WORKERS", "FAILURE"], answer.plugins.iter().map(row).collect());
@@ -174,7 +180,8 @@ fn from_here(requirement: &str) -> Result<String, CommandFailure> {
     }
     path.canonicalize().map(|path| path.display().to_string()).map_err(|error| {
         CommandFailure::usage(
-            Error::not_found("path", format!("cannot find `{requirement}`: {error}")).hint("name a project folder or a wheel that exists"),
+            Error::not_found("path", format!("cannot find `{requirement}`: {error}"))
+                .hint("name a project folder or a wheel that exists"),
         )
     })
 }

@@ -23,7 +23,11 @@ pub(crate) async fn run(client: &Client, arguments: &RunArguments, output: &Outp
             output.data(&run);
         } else {
             output.line(&run.name);
-            output.note(&format!("started; watch it with `pegboard logs {} --follow` or at {}", run.name, client.link(&format!("/ui/runs/{}", run.uid))));
+            output.note(&format!(
+                "started; watch it with `pegboard logs {} --follow` or at {}",
+                run.name,
+                client.link(&format!("/ui/runs/{}", run.uid))
+            ));
         }
         return Ok(());
     }
@@ -109,7 +113,8 @@ async fn workflow(client: &Client, arguments: &RunArguments, output: &Output) ->
         return match &arguments.workflow {
             None => Ok(name.clone()),
             Some(_) => Err(CommandFailure::usage(
-                Error::invalid("usage", format!("`{name}` is not a file, and `--workflow` names a workflow already")).hint("name one of the two"),
+                Error::invalid("usage", format!("`{name}` is not a file, and `--workflow` names a workflow already"))
+                    .hint("name one of the two"),
             )),
         };
     }
@@ -122,7 +127,8 @@ async fn workflow(client: &Client, arguments: &RunArguments, output: &Output) ->
         (None, [only]) => Ok((*only).to_owned()),
         (Some(chosen), names) if names.contains(&chosen.as_str()) => Ok(chosen.clone()),
         _ => Err(CommandFailure::usage(
-            Error::invalid("which-workflow", format!("`{name}` holds these workflows: {}", names.join(", "))).hint("choose one with `--workflow NAME`"),
+            Error::invalid("which-workflow", format!("`{name}` holds these workflows: {}", names.join(", ")))
+                .hint("choose one with `--workflow NAME`"),
         )),
     }
 }
@@ -132,7 +138,8 @@ async fn input(arguments: &RunArguments) -> Result<Map<String, Json>, CommandFai
         None => Map::new(),
         Some(path) => serde_json::from_str(&read(path).await?).map_err(|error| {
             CommandFailure::usage(
-                Error::invalid("input-file", format!("`{}` does not hold a JSON object: {error}", path.display())).hint("write it as `{\"key\": value}`"),
+                Error::invalid("input-file", format!("`{}` does not hold a JSON object: {error}", path.display()))
+                    .hint("write it as `{\"key\": value}`"),
             )
         })?,
     };

@@ -86,7 +86,8 @@ fn cannot_listen(listen: SocketAddr, error: &std::io::Error) -> Error {
         return Error::conflict("port-in-use", format!("cannot listen on {listen}: somebody else does"))
             .hint("stop the other one, or choose another port with `--listen 127.0.0.1:PORT` (0 takes a free one)");
     }
-    Error::unavailable("cannot-listen", format!("cannot listen on {listen}: {error}")).hint("choose another address with `--listen`")
+    Error::unavailable("cannot-listen", format!("cannot listen on {listen}: {error}"))
+        .hint("choose another address with `--listen`")
 }
 
 /// The stored directory, without installs that a stop of the server cut short: those were never acknowledged.

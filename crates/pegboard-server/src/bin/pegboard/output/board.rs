@@ -76,7 +76,8 @@ impl Board {
 fn plain(output: Output, shown: &mut Shown, stage: &StageAnswer, changed: bool) {
     let took = stage.duration_ms.map(|ms| format!(" in {}", duration(ms))).unwrap_or_default();
     let items = stage.items.map(|items| format!(" {} of {}", items.done + items.failed, items.total)).unwrap_or_default();
-    let failed = stage.items.filter(|items| items.failed > 0).map(|items| format!(", {} failed", items.failed)).unwrap_or_default();
+    let failed =
+        stage.items.filter(|items| items.failed > 0).map(|items| format!(", {} failed", items.failed)).unwrap_or_default();
     let tenth = stage.items.map_or(0, |items| (items.done + items.failed) * 10 / items.total.max(1));
     if changed && stage.state != "pending" {
         output.note(&format!("{}: {}{items}{failed}{took}", stage.name, stage.state));
@@ -87,11 +88,8 @@ fn plain(output: Output, shown: &mut Shown, stage: &StageAnswer, changed: bool) 
 }
 
 fn draw(bar: &ProgressBar, stage: &StageAnswer) {
-    let template = if stage.items.is_some() {
-        "{prefix:20!} [{bar:28}] {pos}/{len} {msg}"
-    } else {
-        "{prefix:20!} {spinner} {msg}"
-    };
+    let template =
+        if stage.items.is_some() { "{prefix:20!} [{bar:28}] {pos}/{len} {msg}" } else { "{prefix:20!} {spinner} {msg}" };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> ").tick_chars("-\\|/ "));
     }
@@ -100,7 +98,8 @@ fn draw(bar: &ProgressBar, stage: &StageAnswer) {
         bar.set_length(items.total);
         bar.set_position(items.done + items.failed);
     }
-    let failed = stage.items.filter(|items| items.failed > 0).map(|items| format!("{} failed ", items.failed)).unwrap_or_default();
+    let failed =
+        stage.items.filter(|items| items.failed > 0).map(|items| format!("{} failed ", items.failed)).unwrap_or_default();
     let took = stage.duration_ms.map(|ms| format!(" in {}", duration(ms))).unwrap_or_default();
     bar.set_message(format!("{failed}{}{took}", stage.state));
     match stage.state.as_str() {

@@ -26,7 +26,8 @@ impl Steps {
 
     /// The next one.
     pub(crate) fn step(&mut self, progress: &Progress) {
-        let text = if progress.detail.is_empty() { progress.step.clone() } else { format!("{}: {}", progress.step, progress.detail) };
+        let text =
+            if progress.detail.is_empty() { progress.step.clone() } else { format!("{}: {}", progress.step, progress.detail) };
         match &self.spinner {
             Some(spinner) => spinner.set_message(text),
             None if text != self.last => self.output.note(&text),
