@@ -107,6 +107,26 @@ async fn a_cancelled_call_ends_soon_and_so_does_one_that_nobody_listens_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_that_overtakes_its_call_is_not_lost() {
+    let world = World::new().await;
+    let mut worker = world.worker().await;
+    for microseconds in [0, 50, 100, 200, 400, 800, 1600] {
+        let token = CancellationToken::new();
+        let asleep = call(stage("misbehaving.calls.sleep"), json!({"seconds": 60}));
+        let begun = Instant::now();
+        let (told, ()) = tokio::join!(run_call(&mut worker, &asleep, &token), async {
+            if microseconds > 0 {
+                tokio::time::sleep(Duration::from_micros(microseconds)).await;
+            }
+            token.cancel();
+        });
+        assert_eq!((told.failure().kind, told.is_dead()), (FailureKind::Cancelled, false), "after {microseconds} µs");
+        assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    }
+    world.recovers(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_was_dropped_half_way_leaves_a_dead_worker() {
     let world = World::new().await;
     let mut worker = world.worker().await;

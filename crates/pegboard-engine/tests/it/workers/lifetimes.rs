@@ -1,6 +1,5 @@
 //! Loading, stopping, and who outlives whom.
 
-use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,6 +71,9 @@ async fn an_idle_worker_that_is_killed_is_told() {
     world.recovers(worker).await;
 }
 
+/// Where the stand-in tells its workers.
+const WORKERS: &str = "workers";
+
 /// The test starts itself as a server of its own, kills that one, and looks for its worker.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_leaves_no_worker() {
@@ -81,19 +83,16 @@ async fn a_killed_server_leaves_no_worker() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut server = command(std::env::current_exe().unwrap())
-        .args(["--exact", "workers::lifetimes::a_killed_server_leaves_no_worker", "--nocapture"])
+        .args(["--exact", "workers::lifetimes::a_killed_server_leaves_no_worker"])
         .env(STAND_IN, folder.path())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let workers: Vec<u32> = lines
-        .map_while(Result::ok)
-        .filter_map(|line| line.rsplit_once("worker ").and_then(|(_, process)| process.parse().ok()))
-        .take(2)
-        .collect();
-    assert_eq!(workers.len(), 2);
+    let told = folder.path().join(WORKERS);
+    let read = || std::fs::read_to_string(&told).unwrap_or_default();
+    eventually("the workers are told", || read().matches('\n').count() == 2).await;
+    let workers: Vec<u32> = read().lines().map(|process| process.parse().unwrap()).collect();
     eventually("a child of the worker runs", || workers.iter().any(|worker| group(*worker).len() == 2)).await;
     server.kill().unwrap();
     server.wait().unwrap();
@@ -117,9 +116,8 @@ async fn stand_in(folder: &std::path::Path) {
     run(&mut idle, stage("misbehaving.calls.fork_and_stay"), json!({})).await;
     let array = run(&mut idle, stage("misbehaving.values.make"), json!({"megabytes": 1})).await.value();
     eventually("it is spilled", || blocks.spilled() > 0).await;
-    for worker in [&idle, &busy] {
-        writeln!(std::io::stdout(), "\nworker {}", worker.status().process_id.unwrap()).unwrap();
-    }
+    let processes = [&idle, &busy].map(|worker| format!("{}\n", worker.status().process_id.unwrap()));
+    std::fs::write(folder.join(WORKERS), processes.concat()).unwrap();
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
     let endless = call(stage("misbehaving.calls.hang_for_good"), json!({}));
     busy.run(&endless, &sender, &tokio_util::sync::CancellationToken::new()).await;
