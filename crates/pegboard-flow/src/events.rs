@@ -40,13 +40,15 @@ pub enum RunEvent {
     },
 }
 
-impl From<&Change> for RunEvent {
-    fn from(change: &Change) -> Self {
-        match change {
+impl RunEvent {
+    /// What a change says about a run; none when it is not about one.
+    pub(crate) fn of(change: &Change) -> Option<Self> {
+        Some(match change {
             Change::RunCreated(run) | Change::RunChanged(run) => Self::Run(header(run)),
             Change::StageChanged { run, position, stage } => Self::Stage { run: *run, position: *position, stage: stage.clone() },
             Change::Logged { run, lines } => Self::Log { run: *run, lines: lines.clone() },
-        }
+            Change::EventStored(_) | Change::EventHandled { .. } | Change::TriggerFired { .. } => return None,
+        })
     }
 }
 

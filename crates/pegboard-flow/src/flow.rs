@@ -122,7 +122,7 @@ impl Flow {
         let mut trouble = StoreError::ChangedMeanwhile(name.to_string());
         for _ in 0..APPLY_ATTEMPTS {
             let now = now();
-            let old = store.workflow_by_name(&name).await?;
+            let old = store.by_name::<WorkflowSpec>(&name).await?;
             let is_new = old.is_none();
             let outcome;
             let workflow = match old {
@@ -131,7 +131,7 @@ impl Flow {
                     let metadata =
                         Metadata { uid: Uuid::new_v4(), name: name.clone(), created_at: now, updated_at: now, annotations };
                     let workflow = Workflow { kind: "workflow".to_owned(), metadata, spec: spec.clone() };
-                    outcome = store.create_workflow(&workflow).await;
+                    outcome = store.create(&workflow).await;
                     workflow
                 }
                 Some(mut workflow) => {
@@ -143,7 +143,7 @@ impl Flow {
                     workflow.metadata.annotations = merged;
                     workflow.metadata.updated_at = now;
                     workflow.spec = spec.clone();
-                    outcome = store.update_workflow(&workflow, Some(seen)).await;
+                    outcome = store.update(&workflow, Some(seen)).await;
                     workflow
                 }
             };

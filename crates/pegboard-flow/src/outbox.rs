@@ -184,6 +184,7 @@ mod tests {
                 Change::RunChanged(run) => format!("run {}", run.stages.len()),
                 Change::StageChanged { position, stage, .. } => format!("stage {position} {}", stage.state.as_str()),
                 Change::Logged { lines, .. } => lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("|"),
+                other => panic!("not about a run: {other:?}"),
             })
             .collect()
     }

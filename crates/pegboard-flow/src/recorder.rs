@@ -85,8 +85,8 @@ async fn record(mut receiver: mpsc::Receiver<Entry>, store: Store, events: broad
 
 fn settle(entry: Entry, outcome: Result<(), StoreError>, events: &broadcast::Sender<RunEvent>) {
     if outcome.is_ok() && events.receiver_count() > 0 {
-        for change in &entry.changes {
-            let _ = events.send(RunEvent::from(change));
+        for event in entry.changes.iter().filter_map(RunEvent::of) {
+            let _ = events.send(event);
         }
     }
     match (entry.reply, outcome) {
@@ -106,7 +106,11 @@ fn latest<'a>(changes: impl Iterator<Item = &'a Change> + Clone) -> Vec<Change> 
     let key = |change: &Change| match change {
         Change::StageChanged { run, position, .. } => Some((*run, Some(*position), std::mem::discriminant(change))),
         Change::RunChanged(run) => Some((run.uid, None, std::mem::discriminant(change))),
-        Change::RunCreated(_) | Change::Logged { .. } => None,
+        Change::RunCreated(_)
+        | Change::Logged { .. }
+        | Change::EventStored(_)
+        | Change::EventHandled { .. }
+        | Change::TriggerFired { .. } => None,
     };
     for (index, change) in changes.clone().enumerate() {
         if let Some(key) = key(change) {

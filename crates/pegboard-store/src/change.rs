@@ -1,6 +1,7 @@
-//! What can be changed about a run, and what can be asked about many.
+//! What can be changed about runs, events and triggers in one transaction, and what can be asked about many.
 
-use pegboard_model::{LogLine, Run, RunId, RunState, StageRun};
+use pegboard_model::{Event, LogLine, Run, RunId, RunState, StageRun, Timestamp};
+use uuid::Uuid;
 
 /// One durable change. A batch of them is one transaction.
 #[derive(Clone, Debug)]
@@ -25,6 +26,21 @@ pub enum Change {
         /// Oldest first.
         lines: Vec<LogLine>,
     },
+    /// Store the event as not handled; its sequence is given by the store.
+    EventStored(Event),
+    /// Everything that follows from the event is in this batch, or nothing follows. `AlreadyHandled` when another batch said so
+    /// before: then nothing of this one is stored, so that no event has its effects twice.
+    EventHandled {
+        /// The event.
+        sequence: u64,
+    },
+    /// Set the trigger's annotation `flowdapt.ai/last_run` and its `updated_at`. Nobody's change of the trigger is lost by it.
+    TriggerFired {
+        /// Uid of the trigger rule.
+        trigger: Uuid,
+        /// When it fired.
+        at: Timestamp,
+    },
 }
 
 /// A line and its place in the run's log.
@@ -34,6 +50,17 @@ pub struct StoredLine {
     pub sequence: u64,
     /// What was said.
     pub line: LogLine,
+}
+
+/// An event and what is known about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEvent {
+    /// From 1, without gaps, in the order in which events become visible.
+    pub sequence: u64,
+    /// Whether everything that follows from it is stored.
+    pub handled: bool,
+    /// What happened.
+    pub event: Event,
 }
 
 /// Which runs to list; newest first.

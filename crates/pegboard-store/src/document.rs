@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use pegboard_model::{PluginRecord, Run, StageRun, Workflow};
+use pegboard_model::{Event, PluginRecord, Resource, ResourceSpec, Run, StageRun};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,13 @@ impl Document for PluginRecord {
     const KIND: &'static str = "plugin";
 }
 
-impl Document for Workflow {
-    const KIND: &'static str = "workflow";
+/// Workflows, configs, trigger rules.
+impl<S: ResourceSpec> Document for Resource<S> {
+    const KIND: &'static str = S::KIND;
+}
+
+impl Document for Event {
+    const KIND: &'static str = "event";
 }
 
 /// The run's own document holds an empty list of stages: each stage has a row and a document of its own.
@@ -71,6 +76,7 @@ pub(crate) fn read<T: Document>(text: &str, subject: &str) -> Result<T, StoreErr
 mod tests {
     use std::path::PathBuf;
 
+    use pegboard_model::{Config, TriggerRule, Workflow};
     use serde_json::Value as Json;
 
     use super::*;
@@ -95,6 +101,9 @@ mod tests {
     fn golden_files() {
         check::<PluginRecord>();
         check::<Workflow>();
+        check::<Config>();
+        check::<TriggerRule>();
+        check::<Event>();
         check::<Run>();
         check::<StageRun>();
     }

@@ -16,6 +16,9 @@ pub enum StoreError {
     /// The caller saw an older version than the stored one.
     #[error("somebody changed `{0}` meanwhile")]
     ChangedMeanwhile(String),
+    /// The event was handled before, or is not there (any more). Its sequence.
+    #[error("event `{0}` is handled already")]
+    AlreadyHandled(String),
     /// Another server has this data directory.
     #[error("data directory `{}` is locked by another server{}", directory.display(), holder(*process_id))]
     Locked {
@@ -62,6 +65,8 @@ impl From<StoreError> for Error {
             StoreError::ChangedMeanwhile(_) => {
                 Self::conflict("changed-meanwhile", message).hint("read it again and repeat the change")
             }
+            StoreError::AlreadyHandled(_) => Self::conflict("already-handled", message)
+                .hint("nothing is left to do for it; `pegboard events` lists what happened"),
             StoreError::Locked { .. } => Self::unavailable("data-directory-locked", message)
                 .hint("stop the other server, or give this one a directory of its own with `--data`"),
             StoreError::ReadOnly(..) => Self::new(ErrorKind::Exhausted, "data-directory-read-only", message)

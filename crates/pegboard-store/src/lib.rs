@@ -21,7 +21,7 @@ mod postgres;
 mod record;
 mod sqlite;
 
-pub use change::{Change, RunFilter, StoredLine};
+pub use change::{Change, RunFilter, StoredEvent, StoredLine};
 pub use error::StoreError;
 pub use options::{S3Options, StoreOptions};
 pub use store::Store;

@@ -81,7 +81,7 @@ impl Store {
         self.inner.objects.keys(prefix).await
     }
 
-    /// One transaction; the number of rows that its last statement touched.
+    /// One transaction; the number that its last statement returns, or of the rows that it touched.
     pub(crate) async fn write(&self, statements: Vec<Statement>) -> Result<u64, StoreError> {
         if statements.is_empty() {
             return Ok(0);

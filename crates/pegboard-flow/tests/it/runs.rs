@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use pegboard_flow::{Flow, RunEvent};
-use pegboard_model::{CallEvent, ItemOutcome, PluginRunner, RunCause, RunState};
+use pegboard_model::{CallEvent, ItemOutcome, PluginRunner, RunCause, RunState, WorkflowSpec};
 use serde_json::{Value as Json, json};
 
 use crate::fake::{FakeRunner, finished, ok, pickle, raised, said, started};
@@ -261,14 +261,14 @@ async fn applying_twice_replaces_the_spec_and_keeps_the_servers_annotations() {
     assert!(is_new);
     let mut marked = first.clone();
     marked.metadata.annotations.insert("flowdapt.ai/x".to_owned(), "kept".to_owned());
-    world.store.update_workflow(&marked, None).await.unwrap();
+    world.store.update(&marked, None).await.unwrap();
     let (second, is_new) = world.flow.apply(Flow::parse(&text("b", "two")).unwrap().remove(0)).await.unwrap();
     assert!(!is_new);
     assert_eq!((second.metadata.uid, second.metadata.created_at), (first.metadata.uid, first.metadata.created_at));
     assert_eq!(second.spec.stages[0].name, "two");
     assert_eq!(second.metadata.annotations["group"], "b");
     assert_eq!(second.metadata.annotations["flowdapt.ai/x"], "kept");
-    assert_eq!(world.store.workflow_by_uid(first.metadata.uid).await.unwrap().unwrap(), second);
+    assert_eq!(world.store.by_uid::<WorkflowSpec>(first.metadata.uid).await.unwrap().unwrap(), second);
 }
 
 #[tokio::test]
@@ -281,7 +281,7 @@ async fn many_apply_at_once_and_all_succeed() {
     });
     let outcomes = futures::future::join_all(applies).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.as_ref().unwrap().1).count(), 1);
-    assert_eq!(world.store.workflows().await.unwrap().len(), 1);
+    assert_eq!(world.store.resources::<WorkflowSpec>().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use pegboard_flow::Flow;
-use pegboard_model::{Error, Workflow};
+use pegboard_model::{Error, Workflow, WorkflowSpec};
 use serde_json::{Value as Json_, json};
 
 use super::shape::{AppliedWorkflow, ApplyAnswer, ErrorAnswer, WorkflowAnswer, WorkflowList};
@@ -31,7 +31,7 @@ pub(crate) async fn apply(State(app): State<App>, TextBody(text): TextBody) -> R
 /// All workflows.
 #[utoipa::path(get, path = "/api/v1/workflows", tag = "workflows", responses((status = 200, body = WorkflowList)))]
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<WorkflowList>, ApiError> {
-    let workflows = app.store.workflows().await?.into_iter().map(WorkflowAnswer::from).collect();
+    let workflows = app.store.resources::<WorkflowSpec>().await?.into_iter().map(WorkflowAnswer::from).collect();
     Ok(Json(WorkflowList { workflows }))
 }
 
@@ -47,13 +47,13 @@ pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
     responses((status = 200, description = "`deleted`: its name", body = Object), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn delete(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Json_>, ApiError> {
     let workflow = find(&app, &name).await?;
-    app.store.delete_workflow(workflow.metadata.uid).await?;
+    app.store.delete::<WorkflowSpec>(workflow.metadata.uid).await?;
     Ok(Json(json!({ "deleted": name })))
 }
 
 /// The stored workflow of this name.
 pub(crate) async fn find(app: &App, name: &str) -> Result<Workflow, ApiError> {
-    let found = app.store.workflow_by_name(&name.parse()?).await?;
+    let found = app.store.by_name(&name.parse()?).await?;
     found.ok_or_else(|| {
         Error::not_found("workflow-not-found", format!("there is no workflow `{name}`"))
             .hint("`pegboard apply FILE` stores one; `GET /api/v1/workflows` lists them")

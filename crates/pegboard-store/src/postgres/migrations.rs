@@ -7,7 +7,10 @@ use super::error::from_postgres;
 use crate::error::StoreError;
 
 /// Numbered from 1 without gaps; a released one is never changed.
-pub(crate) const MIGRATIONS: &[(&str, &str)] = &[("0001_records", include_str!("migrations/0001_records.sql"))];
+pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_records", include_str!("migrations/0001_records.sql")),
+    ("0002_resources_and_events", include_str!("migrations/0002_resources_and_events.sql")),
+];
 
 /// Any number that nobody else uses: two servers that start at once migrate one after the other.
 const LOCK: &str = "select pg_advisory_xact_lock(7307199745)";

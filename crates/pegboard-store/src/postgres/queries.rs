@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use bytes::{BufMut, BytesMut};
 use deadpool_postgres::{Client, Transaction};
 use futures::{StreamExt, TryStreamExt};
+use tokio_postgres::Error;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::error::{Trouble, from_postgres};
@@ -31,7 +32,7 @@ impl ToSql for Cell {
     to_sql_checked!();
 }
 
-/// All of them in one transaction; the number of rows that the last one touched.
+/// All of them in one transaction; the number that the last one returns, or of the rows that it touched.
 pub(super) async fn write(client: &mut Client, statements: &[Statement]) -> Result<u64, Trouble> {
     let before = |error| Trouble::before_commit(&error);
     let transaction = client.transaction().await.map_err(before)?;
@@ -49,8 +50,25 @@ pub(super) async fn write(client: &mut Client, statements: &[Statement]) -> Resu
 }
 
 async fn one(transaction: &Transaction<'_>, statement: &Statement, prepared: &tokio_postgres::Statement) -> Result<u64, Trouble> {
-    let touched = transaction.execute_raw(prepared, &statement.parameters).await;
-    statement.check(touched.map_err(|error| Trouble::of_statement(&error, statement))?).map_err(Trouble::Final)
+    let (touched, number) =
+        execute(transaction, statement, prepared).await.map_err(|error| Trouble::of_statement(&error, statement))?;
+    statement.check(touched).map_err(Trouble::Final)?;
+    Ok(number)
+}
+
+/// How many rows it touched, and the number that it returns; the same when it returns none.
+async fn execute(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    prepared: &tokio_postgres::Statement,
+) -> Result<(u64, u64), Error> {
+    if prepared.columns().is_empty() {
+        let touched = transaction.execute_raw(prepared, &statement.parameters).await?;
+        return Ok((touched, touched));
+    }
+    let rows: Vec<_> = transaction.query_raw(prepared, &statement.parameters).await?.try_collect().await?;
+    let number: i64 = rows.last().map_or(Ok(0), |row| row.try_get(0))?;
+    Ok((rows.len() as u64, u64::try_from(number).unwrap_or(0)))
 }
 
 /// All rows.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pegboard_model::{LogLevel, LogLine, LogStream, RunId, Timestamp};
 
-use super::{Cell, Row, Statement, Untouched};
+use super::{Cell, Row, Statement, Untouched, integer};
 use crate::change::StoredLine;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -83,8 +83,4 @@ fn level_word(level: LogLevel) -> &'static str {
 
 fn word<T: Copy>(all: &[T], say: fn(T) -> &'static str, text: &str) -> Result<T, StoreError> {
     all.iter().copied().find(|one| say(*one) == text).ok_or_else(|| StoreError::Corrupt(format!("log line: `{text}` is unknown")))
-}
-
-fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,14 @@
 //! Records: what is asked of a database, one file per noun, in SQL that SQLite and PostgreSQL both read.
 //!
 //! Invariant: a noun knows statements and rows, never a driver; a back end knows statements and rows, never a noun. The shared
-//! subset: `$1` placeholders in order of first appearance, TEXT, BIGINT, `insert … select`, `on conflict`.
+//! subset: `$1` placeholders in order of first appearance, TEXT, BIGINT, `insert … select`, `on conflict`, `returning` one number.
 
 mod change;
+mod events;
 mod log;
 mod plugins;
+mod resources;
 mod runs;
-mod workflows;
 
 use std::sync::Arc;
 
@@ -84,6 +85,8 @@ pub(crate) enum Untouched {
     Missing,
     /// The subject is not as the caller saw it.
     Changed,
+    /// The subject was handled before, or never existed.
+    Handled,
 }
 
 /// One statement that writes. Its last parameter but those named by the SQL does not exist: parameters match placeholders.
@@ -113,15 +116,24 @@ impl Statement {
     }
 
     pub(crate) fn subject(&self) -> String {
-        self.parameters.get(self.subject).and_then(Cell::as_text).unwrap_or("record").to_owned()
+        match self.parameters.get(self.subject) {
+            Some(Cell::Integer(number)) => number.to_string(),
+            other => other.and_then(Cell::as_text).unwrap_or("record").to_owned(),
+        }
     }
 
     /// Judges the number of rows that it touched.
-    pub(crate) fn check(&self, touched: u64) -> Result<u64, StoreError> {
+    pub(crate) fn check(&self, touched: u64) -> Result<(), StoreError> {
         match (touched, self.untouched) {
             (0, Untouched::Missing) => Err(StoreError::NotFound(self.subject())),
             (0, Untouched::Changed) => Err(StoreError::ChangedMeanwhile(self.subject())),
-            _ => Ok(touched),
+            (0, Untouched::Handled) => Err(StoreError::AlreadyHandled(self.subject())),
+            _ => Ok(()),
         }
     }
+}
+
+/// As databases know numbers; far beyond what is ever counted.
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,7 @@
 use pegboard_model::{Run, RunId, RunState, StageRun, Timestamp};
 
 use super::change::{change_run, change_stage};
-use super::{Cell, Row, Statement};
+use super::{Cell, Row, Statement, integer};
 use crate::change::RunFilter;
 use crate::document;
 use crate::error::StoreError;
@@ -18,6 +18,7 @@ const UNFINISHED: &str = "select uid, -1 as position, document, ordinal from run
      select runs.uid, stage_runs.position, stage_runs.document, ordinal from runs join stage_runs on stage_runs.run = runs.ordinal \
      where runs.state in ('pending', 'running') order by ordinal, position";
 const EXISTS: &str = "select uid from runs where uid = $1";
+const ENDED: &str = "select uid from runs where finished_at < $1 order by finished_at, ordinal limit $2";
 const DELETE: [&str; 4] = [
     "delete from log_lines where run = (select ordinal from runs where uid = $1)",
     "delete from logs where run = (select ordinal from runs where uid = $1)",
@@ -53,8 +54,21 @@ impl Store {
     /// Whether there was one. Takes its stages and its log along; the object of its result is the caller's to delete.
     pub async fn delete_run(&self, uid: RunId) -> Result<bool, StoreError> {
         let uid = uid.to_string();
-        let touched = self.write(DELETE.map(|sql| Statement::new(sql, vec![uid.as_str().into()])).into()).await?;
-        Ok(touched > 0)
+        Ok(self.write(deletion(&uid).into()).await? > 0)
+    }
+
+    /// Deletes runs that ended before this instant, with their stages and logs, those that ended first before others, at most
+    /// `limit`, in one transaction; which ones. Runs under way stay. The objects of their results are the caller's to delete.
+    pub async fn delete_runs_ended_before(&self, instant: Timestamp, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let rows = self.read(ENDED, vec![instant.0.into(), integer(limit as u64).into()]).await?;
+        let mut statements = Vec::with_capacity(rows.len() * DELETE.len());
+        let mut deleted = Vec::with_capacity(rows.len());
+        for row in &rows {
+            statements.extend(deletion(row.text(0)?));
+            deleted.push(identity(row.text(0)?)?);
+        }
+        self.write(statements).await?;
+        Ok(deleted)
     }
 
     /// Ends every pending and running run, and its pending and running stages, as interrupted, in one transaction; returns the
@@ -65,7 +79,7 @@ impl Store {
         let mut ended = Vec::new();
         for row in &rows {
             let (uid, position) = (row.text(0)?, row.integer(1)?);
-            let run = uid.parse().map_err(|error| StoreError::Corrupt(format!("run: {error}")))?;
+            let run = identity(uid)?;
             if let Ok(position) = usize::try_from(position) {
                 let mut stage: StageRun = document::read(row.text(2)?, uid)?;
                 if !stage.state.is_final() {
@@ -84,6 +98,14 @@ impl Store {
     }
 }
 
+fn deletion(uid: &str) -> [Statement; 4] {
+    DELETE.map(|sql| Statement::new(sql, vec![uid.into()]))
+}
+
+fn identity(uid: &str) -> Result<RunId, StoreError> {
+    uid.parse().map_err(|error| StoreError::Corrupt(format!("run: {error}")))
+}
+
 fn whole(rows: &[Row], subject: &str) -> Result<Option<Run>, StoreError> {
     let Some((head, stages)) = rows.split_first() else { return Ok(None) };
     let mut run: Run = document::read(head.text(1)?, subject)?;
@@ -93,7 +115,7 @@ fn whole(rows: &[Row], subject: &str) -> Result<Option<Run>, StoreError> {
 
 /// Each combination of filters has an index that ends in `ordinal`, so the page is read from there and nothing else is.
 fn list(filter: &RunFilter) -> (&'static str, Vec<Cell>) {
-    let limit = if filter.limit == 0 { i64::MAX } else { i64::try_from(filter.limit).unwrap_or(i64::MAX) };
+    let limit = if filter.limit == 0 { i64::MAX } else { integer(filter.limit as u64) };
     let mut parameters: Vec<Cell> = Vec::with_capacity(4);
     parameters.extend(filter.workflow.clone().map(Cell::Text));
     parameters.extend(filter.state.map(|state| Cell::Word(state.as_str())));
@@ -150,5 +172,9 @@ mod tests {
             assert_eq!(plan[0], expected, "{sql}");
             assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
         }
+        let explain: &'static str = format!("explain query plan {ENDED}").leak();
+        let plan = records.read(explain, vec![Cell::Null; 2]).await.unwrap();
+        assert_eq!(plan[0].text(3).unwrap(), "SEARCH runs USING INDEX runs_by_end (finished_at<?)");
+        assert_eq!(plan.len(), 1, "{plan:?}");
     }
 }

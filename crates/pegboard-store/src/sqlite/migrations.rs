@@ -8,7 +8,10 @@ use super::error::from_sqlite;
 use crate::error::StoreError;
 
 /// Numbered from 1 without gaps; a released one is never changed.
-pub(crate) const MIGRATIONS: &[(&str, &str)] = &[("0001_records", include_str!("migrations/0001_records.sql"))];
+pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_records", include_str!("migrations/0001_records.sql")),
+    ("0002_resources_and_events", include_str!("migrations/0002_resources_and_events.sql")),
+];
 
 /// Brings the schema to the last migration, all in one transaction. A database that has seen more is refused untouched.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -21,18 +21,32 @@ impl ToSql for Cell {
     }
 }
 
-/// All of them, in order, up to the first that fails; the number of rows that the last one touched. Within the caller's
-/// transaction or savepoint.
+/// All of them, in order, up to the first that fails; the number that the last one returns, or of the rows that it touched.
+/// Within the caller's transaction or savepoint.
 pub(super) fn write(connection: &Connection, path: &Path, statements: &[Statement]) -> Result<u64, StoreError> {
-    let mut touched = 0;
+    let mut last = 0;
     for statement in statements {
-        let rows = connection
-            .prepare_cached(statement.sql)
-            .and_then(|mut prepared| prepared.execute(params_from_iter(&statement.parameters)))
-            .map_err(|error| from_statement(path, &error, statement))?;
-        touched = statement.check(rows as u64)?;
+        let (touched, number) = execute(connection, statement).map_err(|error| from_statement(path, &error, statement))?;
+        statement.check(touched)?;
+        last = number;
     }
-    Ok(touched)
+    Ok(last)
+}
+
+/// How many rows it touched, and the number that it returns; the same when it returns none.
+fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<(u64, u64)> {
+    let mut prepared = connection.prepare_cached(statement.sql)?;
+    let parameters = params_from_iter(&statement.parameters);
+    if prepared.column_count() == 0 {
+        let touched = prepared.execute(parameters)? as u64;
+        return Ok((touched, touched));
+    }
+    let (mut touched, mut number) = (0, 0_i64);
+    let mut rows = prepared.query(parameters)?;
+    while let Some(row) = rows.next()? {
+        (touched, number) = (touched + 1, row.get(0)?);
+    }
+    Ok((touched, u64::try_from(number).unwrap_or(0)))
 }
 
 /// All rows.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pegboard_model::{RunState, Timestamp};
+use pegboard_model::{RunState, Timestamp, WorkflowSpec};
 use pegboard_store::{Change, S3Options, Store, StoreError, StoreOptions};
 
 use crate::back_end::{Schema, bucket, variable};
@@ -60,9 +60,9 @@ async fn a_newer_or_damaged_database_is_refused() {
     let options = StoreOptions { postgres_url: Some(schema.url()), ..StoreOptions::local(directory.path()) };
     let store = Store::open(options.clone()).await.unwrap();
     let workflow = sample::workflow("damaged", 1);
-    store.create_workflow(&workflow).await.unwrap();
-    schema.execute("update workflows set document = '{}'").await;
-    let damaged = store.workflow_by_uid(workflow.metadata.uid).await.unwrap_err();
+    store.create(&workflow).await.unwrap();
+    schema.execute("update resources set document = '{}'").await;
+    let damaged = store.by_uid::<WorkflowSpec>(workflow.metadata.uid).await.unwrap_err();
     assert!(matches!(&damaged, StoreError::Corrupt(words) if words.contains("`damaged`")), "{damaged}");
     assert_eq!(store.interrupt_unfinished(Timestamp(1)).await, Ok(Vec::new()));
     store.close().await;

@@ -1,7 +1,7 @@
 //! What every back end does alike.
 
 use bytes::Bytes;
-use pegboard_model::{Run, RunId, RunState, Timestamp};
+use pegboard_model::{Run, RunId, RunState, Timestamp, WorkflowSpec};
 use pegboard_store::{Change, RunFilter, Store, StoreError};
 
 use crate::back_end::on_each;
@@ -30,27 +30,27 @@ async fn workflows() {
     on_each(|world| async move {
         let store = world.store;
         let (one, two) = (sample::workflow("zeta", 1), sample::workflow("eta", 1));
-        store.create_workflow(&one).await.unwrap();
-        store.create_workflow(&two).await.unwrap();
-        assert_eq!(store.create_workflow(&sample::workflow("zeta", 1)).await, Err(StoreError::AlreadyExists("zeta".into())));
-        assert_eq!(store.workflows().await.unwrap(), [one.clone(), two.clone()]);
-        assert_eq!(store.workflow_by_name(&one.metadata.name).await.unwrap(), Some(one.clone()));
-        assert_eq!(store.workflow_by_uid(two.metadata.uid).await.unwrap(), Some(two.clone()));
-        assert_eq!(store.workflow_by_uid(uuid::Uuid::new_v4()).await.unwrap(), None);
+        store.create(&one).await.unwrap();
+        store.create(&two).await.unwrap();
+        assert_eq!(store.create(&sample::workflow("zeta", 1)).await, Err(StoreError::AlreadyExists("zeta".into())));
+        assert_eq!(store.resources::<WorkflowSpec>().await.unwrap(), [one.clone(), two.clone()]);
+        assert_eq!(store.by_name::<WorkflowSpec>(&one.metadata.name).await.unwrap(), Some(one.clone()));
+        assert_eq!(store.by_uid::<WorkflowSpec>(two.metadata.uid).await.unwrap(), Some(two.clone()));
+        assert_eq!(store.by_uid::<WorkflowSpec>(uuid::Uuid::new_v4()).await.unwrap(), None);
 
         let mut renamed = two.clone();
         renamed.metadata.name = "zeta".parse().unwrap();
-        assert_eq!(store.update_workflow(&renamed, None).await, Err(StoreError::AlreadyExists("zeta".into())));
+        assert_eq!(store.update(&renamed, None).await, Err(StoreError::AlreadyExists("zeta".into())));
         renamed.metadata.name = "theta".parse().unwrap();
-        store.update_workflow(&renamed, None).await.unwrap();
-        assert_eq!(store.workflow_by_name(&two.metadata.name).await.unwrap(), None);
-        assert_eq!(store.workflows().await.unwrap(), [one.clone(), renamed]);
+        store.update(&renamed, None).await.unwrap();
+        assert_eq!(store.by_name::<WorkflowSpec>(&two.metadata.name).await.unwrap(), None);
+        assert_eq!(store.resources::<WorkflowSpec>().await.unwrap(), [one.clone(), renamed]);
 
-        assert!(store.delete_workflow(one.metadata.uid).await.unwrap());
-        assert!(!store.delete_workflow(one.metadata.uid).await.unwrap());
+        assert!(store.delete::<WorkflowSpec>(one.metadata.uid).await.unwrap());
+        assert!(!store.delete::<WorkflowSpec>(one.metadata.uid).await.unwrap());
         let missing = Err(StoreError::NotFound("zeta".into()));
-        assert_eq!(store.update_workflow(&one, None).await, missing);
-        assert_eq!(store.update_workflow(&one, Some(Timestamp(1))).await, missing);
+        assert_eq!(store.update(&one, None).await, missing);
+        assert_eq!(store.update(&one, Some(Timestamp(1))).await, missing);
     })
     .await;
 }
@@ -60,12 +60,12 @@ async fn two_writers_of_one_workflow() {
     on_each(|world| async move {
         let store = world.store;
         let seen = sample::workflow("contested", 1);
-        store.create_workflow(&seen).await.unwrap();
+        store.create(&seen).await.unwrap();
         let writers = (2..10).map(|time| {
             let mut mine = seen.clone();
             mine.metadata.updated_at = Timestamp(time);
             let store = store.clone();
-            tokio::spawn(async move { (store.update_workflow(&mine, Some(Timestamp(1))).await, mine) })
+            tokio::spawn(async move { (store.update(&mine, Some(Timestamp(1))).await, mine) })
         });
         let mut winners = Vec::new();
         for writer in writers.collect::<Vec<_>>() {
@@ -75,7 +75,7 @@ async fn two_writers_of_one_workflow() {
             }
         }
         assert_eq!(winners.len(), 1);
-        assert_eq!(store.workflow_by_uid(seen.metadata.uid).await.unwrap(), winners.pop());
+        assert_eq!(store.by_uid::<WorkflowSpec>(seen.metadata.uid).await.unwrap(), winners.pop());
     })
     .await;
 }
