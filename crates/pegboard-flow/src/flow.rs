@@ -11,7 +11,7 @@ use futures::FutureExt;
 use pegboard_model::{
     Error, Failure, FailureKind, Metadata, PluginRunner, Run, RunCause, RunId, RunState, StageRun, Workflow, WorkflowSpec,
 };
-use pegboard_store::{Change, Store, StoreError};
+use pegboard_store::{Change, Store, StoreError, StoredEvent};
 use serde_json::{Map, Value as Json};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
@@ -51,7 +51,7 @@ pub struct FlowOptions {
 /// Handle; cheap to clone.
 #[derive(Clone)]
 pub struct Flow {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// What drivers and the handle share.
@@ -63,6 +63,9 @@ pub(crate) struct Shared {
     pub(crate) events: broadcast::Sender<RunEvent>,
     active: Mutex<HashMap<RunId, Active>>,
     stopping: AtomicBool,
+    pub(crate) draining: AtomicBool,
+    /// Tells of events that are stored.
+    pub(crate) told: broadcast::Sender<StoredEvent>,
     drivers: TaskTracker,
 }
 
@@ -93,6 +96,8 @@ impl Flow {
             events,
             active: Mutex::default(),
             stopping: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            told: broadcast::Sender::new(EVENTS),
             drivers: TaskTracker::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -162,7 +167,7 @@ impl Flow {
     /// Records a run and starts it; durable when this returns.
     ///
     /// # Errors
-    /// `server-stopping`; the store's.
+    /// `server-stopping`, `draining`; the store's.
     pub async fn run(
         &self,
         workflow: &Workflow,
@@ -286,6 +291,7 @@ impl Flow {
             let refused = Error::unavailable("server-stopping", "the server is stopping and takes no runs");
             return Err(refused.hint("repeat it when the server is back"));
         }
+        self.shared.refuse_when_draining()?;
         active.insert(run, Active { control: sender, end });
         Ok(Channels { control, announce })
     }

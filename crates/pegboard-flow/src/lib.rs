@@ -13,11 +13,14 @@
 pub mod document;
 pub mod events;
 pub mod flow;
+pub mod trigger;
 
 mod batch;
 mod calls;
 mod context;
+mod drain;
 mod driver;
+mod event_log;
 mod fan_out;
 mod graph;
 mod machine;
