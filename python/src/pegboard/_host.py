@@ -116,6 +116,8 @@ class Host:
                 try:
                     self._idle = True
                     if self._stopping:
+                        # No more signals from the control thread: exit handlers must not be cut short.
+                        self._idle = False
                         return 0
                     with self._receiving:
                         frame, descriptors = self._data.receive()

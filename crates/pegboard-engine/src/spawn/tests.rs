@@ -1,3 +1,5 @@
+//! Spawning, with real processes.
+
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 

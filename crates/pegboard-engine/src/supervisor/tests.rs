@@ -1,3 +1,5 @@
+//! The policy as tables: history, event and time in, decision out.
+
 use super::*;
 
 fn failure(message: &str) -> Failure {
