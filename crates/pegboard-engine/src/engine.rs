@@ -26,6 +26,7 @@ use crate::reload::Turns;
 use crate::shm::{Blocks, BlocksOptions};
 use crate::supervisor::History;
 
+mod edition;
 mod life;
 mod options;
 mod plugin;
@@ -61,6 +62,8 @@ struct Inner {
     turns: Mutex<HashMap<PluginName, Arc<Turns<Reloaded>>>>,
     /// Installs that may have made an environment which nobody uses yet.
     installing: tokio::sync::RwLock<()>,
+    /// Held while unused environments are removed.
+    collecting: tokio::sync::Mutex<()>,
     /// Of calls to nobody and to plugins that are gone: calls, failed ones, restarts.
     past: [AtomicU64; 3],
     events: broadcast::Sender<EngineEvent>,
@@ -102,6 +105,7 @@ impl Engine {
             editing: Mutex::default(),
             turns: Mutex::default(),
             installing: tokio::sync::RwLock::default(),
+            collecting: tokio::sync::Mutex::default(),
             past: Default::default(),
             events: broadcast::channel(EVENTS).0,
             closing,

@@ -38,6 +38,14 @@ const PRESSURE: Duration = Duration::from_millis(2);
 pub(crate) trait WorkerSource: Send + Sync + 'static {
     /// A loaded worker. Dropping the future ends the process.
     async fn start(&self, generation: u64, sink: StatusSink) -> Result<Box<dyn PooledWorker>, Failure>;
+
+    /// Whether the code is still what the first worker found.
+    async fn unchanged(&self) -> bool {
+        true
+    }
+
+    /// Takes what the last look found as the code of this generation.
+    fn accept(&self) {}
 }
 
 /// A loaded worker; dropping it ends the process. The contract is that of [`crate::worker::Worker`].
@@ -132,6 +140,8 @@ struct State {
     probe: Option<u64>,
     /// The last start failed: while others are under way no further one is tried.
     start_failed: bool,
+    /// The code has changed under this generation: no worker joins those that it has.
+    frozen: bool,
     /// Workers that died and have not been replaced.
     lost: u64,
     /// Since when calls have been waiting without a break.
@@ -237,6 +247,7 @@ impl Pool {
             decide(&mut state.history, Event::Replaced, Instant::now().into_std());
             state.probe = None;
             state.start_failed = false;
+            state.frozen = false;
             state.lost = 0;
             state.unavailable = None;
             state.idle.clear();
@@ -380,7 +391,8 @@ impl Pool {
                 starting += usize::from(matches!(seat.phase, Phase::Starting));
             }
             let enough = state.waiting.len() <= starting || loaded + starting >= self.options.workers.max(1);
-            if enough || (state.start_failed && starting > 0) {
+            let vain = (state.start_failed && starting > 0) || (state.frozen && loaded > 0);
+            if enough || vain {
                 return;
             }
             let now = Instant::now();

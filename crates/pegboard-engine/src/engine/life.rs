@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pegboard_model::{Error, ErrorKind, Failure, FailureKind, PluginName, PluginRecord, PluginState};
 
+use super::edition::Edition;
 use super::plugin::{Plugin, Reloaded, history, now};
 use super::{Inner, stopping};
 use crate::environment::{Environment, InstallRequest, Progress};
@@ -209,6 +210,7 @@ impl Inner {
                     // With it goes its lease.
                 }
                 let Some(inner) = engine.upgrade() else { return };
+                let _turn = inner.collecting.lock().await;
                 // Whoever installs has made an environment that no record names yet, and collects in the end.
                 let Ok(_quiet) = inner.installing.try_write() else { return };
                 let mut used = inner.sources.leased();
@@ -225,7 +227,7 @@ impl Inner {
     }
 
     fn source(&self, record: &PluginRecord, environment: Environment) -> Arc<dyn WorkerSource> {
-        self.sources.plugin(&record.name, &record.entry_points, environment)
+        self.sources.plugin(&record.name, &record.entry_points, environment, Edition::of(&record.source))
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::edition::Edition;
 use super::options::EngineOptions;
 use crate::environment::{Environment, Environments};
 use crate::memory::ClusterMemory;
@@ -57,15 +58,16 @@ impl Sources {
         Arc::new(Self { options, host, blocks, memory, parked, ending, runtime })
     }
 
-    /// Workers of a plugin in its environment.
+    /// Workers of a plugin in its environment; `edition` tells when code that is installed in place changes.
     pub(super) fn plugin(
         self: &Arc<Self>,
         plugin: &PluginName,
         modules: &[String],
         environment: Environment,
+        edition: Option<Edition>,
     ) -> Arc<PluginSource> {
         let (plugin, modules) = (plugin.clone(), modules.to_vec());
-        Arc::new(PluginSource { plugin, modules, lease: self.lease(environment) })
+        Arc::new(PluginSource { plugin, modules, edition, lease: self.lease(environment) })
     }
 
     /// Workers without a plugin; their environment is made when the first one is needed.
@@ -133,6 +135,7 @@ impl Drop for Lease {
 pub(super) struct PluginSource {
     plugin: PluginName,
     modules: Vec<String>,
+    edition: Option<Edition>,
     lease: Lease,
 }
 
@@ -156,8 +159,24 @@ impl WorkerSource for PluginSource {
             output_limit: options.output_limit,
         };
         let zygote = self.lease.zygote().await?;
+        if let Some(edition) = &self.edition {
+            edition.note().await;
+        }
         let (blocks, memory) = (Arc::clone(&sources.blocks), Arc::clone(&sources.memory));
         Ok(Box::new(Worker::start(worker, zygote, blocks, memory, sink).await?))
+    }
+
+    async fn unchanged(&self) -> bool {
+        match &self.edition {
+            Some(edition) => edition.unchanged().await,
+            None => true,
+        }
+    }
+
+    fn accept(&self) {
+        if let Some(edition) = &self.edition {
+            edition.accept();
+        }
     }
 }
 
@@ -176,7 +195,7 @@ impl WorkerSource for BaseSource {
                 |step, detail| tracing::info!(plugin.name = %PluginName::base(), step, detail, "making the base environment"),
             );
             let environment = self.environments.base(&progress).await.map_err(failure)?;
-            Ok(self.sources.plugin(&PluginName::base(), &[], environment))
+            Ok(self.sources.plugin(&PluginName::base(), &[], environment, None))
         };
         self.source.get_or_try_init(make).await?.start(generation, sink).await
     }

@@ -36,6 +36,16 @@ pub(super) async fn serve(
                 return;
             }
         };
+        if !generation.source.unchanged().await {
+            if pool.freeze(seat) {
+                if let Ok(worker) = started {
+                    worker.stop().await;
+                }
+                pool.remove(seat);
+                return;
+            }
+            generation.source.accept();
+        }
         match started {
             Ok(worker) => {
                 pool.loaded();
@@ -132,10 +142,34 @@ impl Pool {
         Next::Wait(receiver)
     }
 
+    /// A worker has read other code than the rest of its generation. While one of those lives, it must not join them: half a
+    /// change would serve that no reload has tried.
+    fn freeze(&self, number: u64) -> bool {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let Some(generation) = state.seats.get(&number).map(|seat| seat.generation) else { return true };
+        let loaded = |seat: &Seat| seat.generation == generation && matches!(seat.phase, Phase::Idle | Phase::Busy { .. });
+        if !state.seats.values().any(loaded) {
+            return false;
+        }
+        if state.generation.as_ref().is_some_and(|current| current.number == generation) && !state.frozen {
+            state.frozen = true;
+            tracing::info!(
+                plugin.name = %self.plugin(),
+                "the plugin's code has changed: no further worker is started before `pegboard plugin reload`"
+            );
+        }
+        if let Some(seat) = state.seats.get_mut(&number) {
+            seat.phase = Phase::Leaving;
+        }
+        true
+    }
+
     fn loaded(&self) {
         let decision = {
             let mut state = self.lock();
             state.start_failed = false;
+            state.frozen = false;
             decide(&mut state.history, Event::Loaded, Instant::now().into_std())
         };
         self.tell(&decision, Vec::new());

@@ -1,3 +1,5 @@
+//! The pool with fake workers and a paused clock.
+
 use futures::{FutureExt, StreamExt};
 use pegboard_model::WorkerState;
 use tokio::time::sleep;
@@ -255,6 +257,34 @@ async fn the_old_generation_drains() {
     assert_eq!(outcome(long).await, Ok(1), "ends where it began");
     former.drained().await;
     assert_eq!((old.living(), new.living()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn code_that_changed_does_not_join_workers_that_have_the_old() {
+    let source = source();
+    let (pool, _) = pool(4, &source);
+    outcome(pool.call(call("sleep:1"))).await.unwrap();
+    source.unchanged.store(false, Ordering::SeqCst);
+    for message in [None, Some("half saved")] {
+        source.fail(message);
+        let calls: Vec<_> = (0..20).map(|_| pool.call(call("sleep:100"))).collect();
+        for call in calls {
+            assert_eq!(outcome(call).await, Ok(1));
+        }
+        assert_eq!(source.living(), 1, "the one with the old code has answered everything");
+        assert!(source.started() <= 4, "{} starts in vain", source.started());
+        assert_eq!(pool.standing(), Standing::Serving);
+        sleep(Duration::from_secs(60)).await;
+    }
+    // When nobody is left who has the old code, the new has to do.
+    source.fail(None);
+    source.kill_all();
+    settle().await;
+    let calls: Vec<_> = (0..20).map(|_| pool.call(call("sleep:100"))).collect();
+    for call in calls {
+        assert_eq!(outcome(call).await, Ok(1));
+    }
+    assert_eq!(source.living(), 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Workers without processes: the target of a stage says what they do.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -16,6 +16,8 @@ pub(super) struct FakeSource {
     pub(super) living: Arc<AtomicUsize>,
     /// Most that lived at once.
     pub(super) peak: AtomicUsize,
+    /// Answer to whether the code is unchanged; accepting sets it.
+    pub(super) unchanged: AtomicBool,
     /// Kills all idle ones by making their status dead.
     sinks: Mutex<Vec<(StatusSink, u64)>>,
 }
@@ -27,6 +29,7 @@ pub(super) fn source() -> Arc<FakeSource> {
         started: AtomicU64::new(0),
         living: Arc::default(),
         peak: AtomicUsize::new(0),
+        unchanged: AtomicBool::new(true),
         sinks: Mutex::default(),
     })
 }
@@ -86,6 +89,14 @@ impl WorkerSource for FakeSource {
         sink(status(generation, WorkerState::Idle));
         self.sinks.lock().unwrap().push((sink, generation));
         Ok(Box::new(FakeWorker { generation, _life: life }))
+    }
+
+    async fn unchanged(&self) -> bool {
+        self.unchanged.load(Ordering::SeqCst)
+    }
+
+    fn accept(&self) {
+        self.unchanged.store(true, Ordering::SeqCst);
     }
 }
 
