@@ -63,6 +63,11 @@ class Run:
         return self._object("storage")
 
     @property
+    def configuration(self) -> dict[str, Any]:
+        """What the server says of its own configuration, in the dialect's words; empty when it says nothing."""
+        return self._object("configuration")
+
+    @property
     def derived(self) -> dict[str, Any]:
         """A place for what an API makes of this call, by the API's name. Ends with the call."""
         return self._active.derived

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "pegboard"
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "plugins"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Only where a plugin has them.
-OPTIONAL = {"numpy", "pandas", "cloudpickle"}
+OPTIONAL = {"numpy", "pandas", "cloudpickle", "fsspec"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -7,8 +7,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, Final
 
-from pegboard import api
-
+from ..lib.config import get_configuration
 from ..lib.logger import get_logger
 from ..lib.serializers import CloudPickleSerializer, Serializer
 from .artifacts import Artifact, check_if_artifact_exists, get_artifact
@@ -158,8 +157,7 @@ def _strategy(strategy: Strategy | str | None, artifact_only: bool) -> Strategy:
         logger.warning("`artifact_only` is deprecated, use `strategy='artifact'`")
         return Strategy.ARTIFACT
     if strategy is None:
-        run = api.current_run()
-        strategy = (run.storage.get("default_os_strategy") if run is not None else None) or Strategy.FALLBACK
+        strategy = get_configuration().services.compute.default_os_strategy
     try:
         return Strategy(strategy)
     except ValueError:

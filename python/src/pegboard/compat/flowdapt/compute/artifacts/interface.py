@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any, Final
 
-from ..resources.workflow.context import get_run_context
+from .files import Files, LocalFiles
 
 __all__ = ["Artifact", "ArtifactFile"]
 
 METADATA_FILE: Final = ".artifact.json"
-# Files that are being written.
-PARTIAL: Final = ".partial-"
 NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class _Buffer(io.BytesIO):
+    """Keeps its content when the one who writes closes it."""
+
+    def close(self) -> None:
+        self.flush()
 
 
 class ArtifactFile:
@@ -38,25 +39,27 @@ class ArtifactFile:
 
     @property
     def path(self) -> str:
-        return os.path.join(self.artifact.path, self.name)
+        return f"{self.artifact.path}/{self.name}"
 
     @contextmanager
     def open(self, mode: str = "r") -> Iterator[IO[Any]]:
         """A file object; written content is there when the block ends well."""
+        is_binary = "b" in mode
         if not any(letter in mode for letter in "wax+"):
-            with open(self.path, mode) as file:
-                yield file
+            with self.artifact._open(self.name) as binary:
+                yield binary if is_binary else io.TextIOWrapper(binary, encoding="utf-8")
             return
-        before = self.read() if any(letter in mode for letter in "ar") and os.path.exists(self.path) else b""
-        binary = io.BytesIO(before)
+        there = self.artifact.has_file(self.name)
+        if "x" in mode and there:
+            raise FileExistsError(f"File `{self.name}` already exists in artifact `{self.artifact.name}`")
+        buffer = _Buffer(self.read() if there and any(letter in mode for letter in "ar") else b"")
         if "a" in mode:
-            binary.seek(0, io.SEEK_END)
-        target: IO[Any] = binary if "b" in mode else io.TextIOWrapper(binary, encoding="utf-8", write_through=True)
-        yield target
-        self.write(binary.getvalue())
+            buffer.seek(0, io.SEEK_END)
+        yield buffer if is_binary else io.TextIOWrapper(buffer, encoding="utf-8", write_through=True)
+        self.write(buffer.getvalue())
 
     def read(self, size: int = -1, mode: str = "rb") -> Any:
-        with open(self.path, mode) as file:
+        with self.open(mode) as file:
             return file.read(size)
 
     def write(self, content: str | bytes) -> int:
@@ -66,7 +69,7 @@ class ArtifactFile:
         return len(data)
 
     def remove(self) -> None:
-        os.remove(self.path)
+        self.artifact.delete_file(self.name)
 
     def __repr__(self) -> str:
         return f"ArtifactFile({self.path!r})"
@@ -75,11 +78,13 @@ class ArtifactFile:
 class Artifact:
     """A folder of files. True when it holds any."""
 
-    def __init__(self, name: str, namespace: str, base_path: str, protocol: str = "file") -> None:
+    def __init__(self, name: str, namespace: str, path: str, protocol: str = "file", files: Files | None = None) -> None:
+        """`path` is that of the artifact's own folder."""
         self.name = name
         self._namespace = namespace
         self._protocol = protocol
-        self._folder = Path(base_path) / "artifacts" / namespace / name
+        self._path = path
+        self._files: Files = files or LocalFiles()
         self._metadata: dict[str, Any] = {}
         # Files written in a transaction that is open.
         self._held: dict[str, bytes] | None = None
@@ -90,7 +95,7 @@ class Artifact:
 
     @property
     def path(self) -> str:
-        return str(self._folder)
+        return self._path
 
     @property
     def uri(self) -> str:
@@ -98,7 +103,7 @@ class Artifact:
 
     @property
     def exists(self) -> bool:
-        return (self._folder / METADATA_FILE).exists()
+        return self._files.is_file(self._file(METADATA_FILE))
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -115,7 +120,7 @@ class Artifact:
     def list_files(self, include_meta: bool = False) -> list[ArtifactFile]:
         """Sorted by name."""
         self._check()
-        names = sorted(entry.name for entry in os.scandir(self._folder) if entry.is_file() and not entry.name.startswith(PARTIAL))
+        names = self._files.names(self._path)
         return [ArtifactFile(self, name) for name in names if include_meta or name != METADATA_FILE]
 
     def __iter__(self) -> Iterator[ArtifactFile]:
@@ -125,7 +130,8 @@ class Artifact:
         return isinstance(name, str) and self.has_file(name)
 
     def has_file(self, name: str) -> bool:
-        return self._path(name).is_file() or (self._held is not None and name in self._held)
+        path = self._file(name)
+        return (self._held is not None and name in self._held) or self._files.is_file(path)
 
     def get_file(self, name: str, create: bool = False) -> ArtifactFile:
         self._check()
@@ -150,7 +156,11 @@ class Artifact:
         self._check()
         if not self.has_file(name):
             raise FileNotFoundError(f"No file `{name}` in artifact `{self.name}`")
-        self._path(name).unlink()
+        written = self._files.is_file(self._file(name))
+        if self._held is not None:
+            self._held.pop(name, None)
+        if written:
+            self._files.remove(self._file(name))
 
     def get_meta(self, key: str, default: Any = None) -> Any:
         return self.metadata.get(key, default)
@@ -182,7 +192,7 @@ class Artifact:
 
     def delete(self) -> None:
         self._check()
-        shutil.rmtree(self._folder)
+        self._files.remove_folder(self._path)
 
     @contextmanager
     def transaction(self) -> Iterator[Artifact]:
@@ -201,74 +211,42 @@ class Artifact:
 
     def create(self) -> None:
         """The folder and empty metadata."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._write_metadata()
 
-    def _path(self, name: str) -> Path:
+    def _file(self, name: str) -> str:
         if not name or name in (".", "..") or "/" in name or "\0" in name:
             raise ValueError(f"`{name}` is no name of a file in an artifact")
-        return self._folder / name
+        return f"{self._path}/{name}"
 
     def _check(self) -> None:
-        if not self._folder.is_dir():
+        if not self.exists:
             raise FileNotFoundError(f"No Artifact existing in namespace `{self._namespace}` with the path `{self.name}`")
 
+    def _open(self, name: str) -> IO[bytes]:
+        path = self._file(name)
+        if self._held is not None and name in self._held:
+            return io.BytesIO(self._held[name])
+        return self._files.open(path)
+
     def _store(self, name: str, data: bytes) -> None:
+        path = self._file(name)
         self._check()
-        path = self._path(name)
         if self._held is not None:
             self._held[name] = data
-            return
-        descriptor, partial = tempfile.mkstemp(prefix=PARTIAL, dir=self._folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            os.chmod(partial, 0o644)
-            os.replace(partial, path)
-        except BaseException:
-            os.unlink(partial)
-            raise
+        else:
+            self._files.write(path, data)
 
     def _read_metadata(self) -> None:
-        self._check()
         try:
-            found = json.loads((self._folder / METADATA_FILE).read_bytes() or b"{}")
+            text = self._files.read(self._file(METADATA_FILE))
         except FileNotFoundError:
-            found = {}
+            self._check()
+            text = b""
+        found = json.loads(text or b"{}")
         self._metadata = found if isinstance(found, dict) else {}
 
     def _write_metadata(self) -> None:
-        held, self._held = self._held, None
-        try:
-            self._store(METADATA_FILE, json.dumps(self._metadata, default=_plain).encode())
-        finally:
-            self._held = held
-
-
-def locate(name: str, namespace: str, protocol: str, base_path: str) -> Artifact:
-    """Where an artifact is or would be; empty arguments come from the run."""
-    if not NAME.fullmatch(name):
-        raise ValueError(f"Artifact `name` can only contain alphanumeric characters, underscores, and hyphens. Got: `{name}`")
-    namespace, protocol, base_path = resolve(namespace, protocol, base_path)
-    return Artifact(name, namespace, base_path, protocol)
-
-
-def resolve(namespace: str, protocol: str, base_path: str) -> tuple[str, str, str]:
-    """Namespace, protocol and base path with the empty ones filled in."""
-    from pegboard import api
-
-    run = api.current_run()
-    storage = run.storage if run is not None else {}
-    namespace = namespace or get_run_context().namespace
-    protocol = protocol or str(storage.get("protocol") or "file")
-    base_path = base_path or str(storage.get("base_path") or "")
-    if protocol not in ("file", "local"):
-        raise ValueError(f"artifacts on `{protocol}` cannot be reached from here, only on `file`")
-    if not base_path:
-        raise ValueError("no base path for artifacts is set")
-    if namespace in (".", "..") or "/" in namespace or "\0" in namespace:
-        raise ValueError(f"`{namespace}` is no name of a namespace")
-    return namespace, "file", base_path
+        self._files.write(self._file(METADATA_FILE), json.dumps(self._metadata, default=_plain).encode())
 
 
 def _plain(value: Any) -> Any:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
-import threading
-from abc import ABC, abstractmethod
+import importlib
 from typing import Any, Final
 
-from pegboard import api
-from pegboard._run import connection
-
 from ..resources.workflow.context import get_run_context
+from .base import ClusterMemory
+from .local import LocalClusterMemory
 
 __all__ = [
     "ClusterMemory",
@@ -22,76 +19,19 @@ __all__ = [
     "put_in_cluster_memory",
 ]
 
-
-class ClusterMemory(ABC):
-    """What a backend does. A missing key is a `KeyError` on `get`, and no error on `delete`."""
-
-    @abstractmethod
-    def get(self, key: str, *, namespace: str = "default") -> Any: ...
-    @abstractmethod
-    def put(self, key: str, value: Any, *, namespace: str = "default") -> Any: ...
-    @abstractmethod
-    def delete(self, key: str, *, namespace: str = "default") -> None: ...
-    @abstractmethod
-    def clear(self) -> None: ...
-    @abstractmethod
-    def exists(self, key: str, *, namespace: str = "default") -> bool: ...
-
-
-class LocalClusterMemory(ClusterMemory):
-    """In the server. Without one, as in tests of a plugin, in this process."""
-
-    def __init__(self, **options: Any) -> None:
-        pass
-
-    def get(self, key: str, *, namespace: str = "default") -> Any:
-        if connection.server is not None:
-            return api.memory.get(key, namespace=namespace)
-        with _own_lock:
-            return pickle.loads(_own[namespace, key]) if (namespace, key) in _own else _missing(key)
-
-    def put(self, key: str, value: Any, *, namespace: str = "default") -> str:
-        if connection.server is not None:
-            api.memory.put(key, value, namespace=namespace)
-        else:
-            with _own_lock:
-                _own[namespace, key] = pickle.dumps(value, 5)
-        return "OK"
-
-    def delete(self, key: str, *, namespace: str = "default") -> None:
-        if connection.server is not None:
-            api.memory.delete(key, namespace=namespace)
-        else:
-            with _own_lock:
-                _own.pop((namespace, key), None)
-
-    def clear(self) -> None:
-        if connection.server is not None:
-            api.memory.clear(namespace=get_run_context().namespace)
-        else:
-            with _own_lock:
-                _own.clear()
-
-    def exists(self, key: str, *, namespace: str = "default") -> bool:
-        if connection.server is not None:
-            return api.memory.exists(key, namespace=namespace)
-        with _own_lock:
-            return (namespace, key) in _own
-
-
-_own: Final[dict[tuple[str, str], bytes]] = {}
-_own_lock: Final = threading.Lock()
-
-
-def _missing(key: str) -> Any:
-    raise KeyError(key)
+# Kind of executor to module and class.
+BACKENDS: Final = {
+    "local": (".local", "LocalClusterMemory"),
+    "ray": ("..executor.ray", "RayClusterMemory"),
+    "dask": ("..executor.dask", "DaskClusterMemory"),
+}
 
 
 def get_cluster_memory_backend(backend: str, **options: Any) -> ClusterMemory:
-    """`local`; `KeyError` for names that are no backend."""
-    if backend in ("ray", "dask"):
-        raise RuntimeError(f"cluster memory `{backend}` needs a run on that executor")
-    return {"local": LocalClusterMemory}[backend](**options)
+    """The cluster memory of an executor's kind; `KeyError` for names that are no backend."""
+    module, name = BACKENDS[backend]
+    made: ClusterMemory = getattr(importlib.import_module(module, __package__), name)(**options)
+    return made
 
 
 def _backend(backend: str | None, options: dict[str, Any]) -> ClusterMemory:

@@ -1,20 +1,24 @@
 """The context of the run that a stage is part of.
 
-Plain classes with the surface that plugins use of the original's models: attributes, `model_dump`, `model_copy`, comparison.
+The classes are plain: see `flowdapt.lib.model`.
 """
 
 from __future__ import annotations
 
-import copy
 import datetime
-from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from enum import Enum
 from typing import Any, ClassVar
 
 from pegboard import api
 
+from ....lib.model import Fields, Model
+
 __all__ = [
+    "Metadata",
+    "Spec",
+    "Stage",
+    "WorkflowResource",
     "WorkflowRun",
     "WorkflowRunContext",
     "WorkflowRunState",
@@ -29,66 +33,6 @@ class WorkflowRunState(str, Enum):
     running = "running"
     finished = "finished"
     failed = "failed"
-
-
-Convert = Callable[[Any], Any]
-# Name to default and conversion.
-Fields = dict[str, tuple[Any, Convert | None]]
-
-
-class Model:
-    """Named fields with defaults. Fields that it does not know are kept: a newer server may say more."""
-
-    known: ClassVar[Fields] = {}
-
-    def __init__(self, **fields: Any) -> None:
-        for name, (default, convert) in self.known.items():
-            value = fields.pop(name, None)
-            if value is None:
-                value = copy.copy(default)
-            setattr(self, name, value if convert is None or value is None else convert(value))
-        for name, value in fields.items():
-            setattr(self, name, value)
-
-    @classmethod
-    def model_validate(cls, value: Any) -> Any:
-        return value if isinstance(value, cls) else cls(**value)
-
-    def model_dump(self, *, mode: str = "python", exclude: set[str] | None = None, **options: Any) -> dict[str, Any]:
-        """The fields as plain values; with `mode="json"` times and states as text."""
-        return {name: _dumped(value, mode) for name, value in vars(self).items() if name not in (exclude or ())}
-
-    def model_copy(self, *, update: dict[str, Any] | None = None, deep: bool = False) -> Any:
-        made = copy.deepcopy(self) if deep else copy.copy(self)
-        for name, value in (update or {}).items():
-            setattr(made, name, value)
-        return made
-
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
-        return iter(vars(self).items())
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def dict(self, **options: Any) -> Any:
-        return self.model_dump(**options)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
-
-
-def _dumped(value: Any, mode: str) -> Any:
-    if isinstance(value, Model):
-        return value.model_dump(mode=mode)
-    if isinstance(value, dict):
-        return {key: _dumped(item, mode) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_dumped(item, mode) for item in value]
-    if mode == "json" and isinstance(value, (datetime.datetime, Enum)):
-        return value.isoformat() if isinstance(value, datetime.datetime) else value.value
-    return value
 
 
 def _time(value: Any) -> Any:
@@ -131,6 +75,14 @@ class WorkflowRun(Model):
         "result": (None, None),
         "state": ("running", _state),
     }
+    uid: str
+    name: str
+    workflow: str
+    source: str
+    started_at: Any
+    finished_at: Any
+    result: Any
+    state: WorkflowRunState
 
 
 class Stage(Model):
@@ -145,6 +97,15 @@ class Stage(Model):
         "resources": ({}, None),
         "priority": (None, None),
     }
+    type: str
+    target: Any
+    name: str
+    description: str
+    version: str
+    depends_on: list[str]
+    options: dict[str, Any]
+    resources: dict[str, Any]
+    priority: int | None
 
 
 def _stages(values: list[Any]) -> list[Any]:
@@ -153,6 +114,7 @@ def _stages(values: list[Any]) -> list[Any]:
 
 class Spec(Model):
     known: ClassVar[Fields] = {"stages": ([], _stages)}
+    stages: list[Stage]
 
 
 class Metadata(Model):
@@ -163,10 +125,16 @@ class Metadata(Model):
         "updated_at": (None, _time),
         "annotations": ({}, None),
     }
+    uid: str
+    name: str
+    annotations: dict[str, str]
 
 
 class WorkflowResource(Model):
     known: ClassVar[Fields] = {"kind": ("workflow", None), "metadata": ({}, Metadata.model_validate), "spec": ({}, Spec.model_validate)}
+    kind: str
+    metadata: Metadata
+    spec: Spec
 
 
 class WorkflowRunContext(Model):

@@ -1,0 +1,1 @@
+"""Helpers for stages over frames."""
