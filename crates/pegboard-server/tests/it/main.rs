@@ -4,6 +4,7 @@
 
 mod api;
 mod cli;
+mod demo;
 mod errors;
 mod kill;
 mod misuse;

@@ -102,7 +102,7 @@ pub(crate) async fn cancel(client: &Client, run: &str, output: &Output) -> Resul
     if output.json {
         output.data(&run);
     } else {
-        output.note(&format!("run {} is asked to stop", run.name));
+        output.ended(&run);
     }
     Ok(())
 }
