@@ -10,6 +10,7 @@ use pegboard_store::Store;
 use tokio::sync::Mutex;
 
 use crate::config::Settings;
+use crate::flowdapt::Sampler;
 use crate::metrics::Metrics;
 use crate::router;
 use crate::shutdown::Shutdown;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub(crate) settings: Settings,
     pub(crate) shutdown: Shutdown,
     pub(crate) metrics: Metrics,
+    /// Numbers over time, for clients of the Flowdapt dialect.
+    pub(crate) flowdapt: Sampler,
     pub(crate) started: Instant,
     /// Held while a plugin's record is copied from the engine to the store, so that an older copy never lands last.
     pub(crate) directory: Mutex<()>,
@@ -50,8 +53,9 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, engine, flow, settings, shutdown } = parts;
-        let (metrics, started) = (Metrics::default(), Instant::now());
-        Self(Arc::new(Shared { store, engine, flow, settings, shutdown, metrics, started, directory: Mutex::new(()) }))
+        let (metrics, flowdapt, started) = (Metrics::default(), Sampler::default(), Instant::now());
+        let directory = Mutex::new(());
+        Self(Arc::new(Shared { store, engine, flow, settings, shutdown, metrics, flowdapt, started, directory }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! From refusals to answers. The only file that names a status code: one table by kind, and the few codes that HTTP itself
+//! From refusals to answers. The only file that names a status code, with `flowdapt/answer`, which has the dialect's: one table by kind, and the few codes that HTTP itself
 //! has a status for. The answer carries its [`Error`] as an extension, so that the one log line is written by `record`.
 
 use axum::Json;
@@ -63,7 +63,7 @@ impl From<&Error> for ErrorBody {
     }
 }
 
-fn status(error: &Error) -> StatusCode {
+pub(crate) fn status(error: &Error) -> StatusCode {
     let by_code = BY_CODE.iter().find(|(code, _)| *code == error.code).map(|(_, status)| *status);
     let by_kind = || BY_KIND.iter().find(|(kind, _)| *kind == error.kind).map(|(_, status)| *status);
     by_code.or_else(by_kind).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -113,6 +113,7 @@ mod tests {
         ] {
             assert_eq!(status(&Error::new(kind, "x", "x")).as_u16(), expected, "{kind:?}");
         }
+        assert_eq!(panicked(Box::new("why")).status().as_u16(), 500);
         assert_eq!(BY_KIND.len(), 7);
         for (code, expected) in
             [("method-not-allowed", 405), ("body-too-large", 413), ("media-type", 415), ("forbidden-host", 403)]

@@ -44,7 +44,7 @@ impl<S: Send + Sync> FromRequest<S> for TextBody {
     }
 }
 
-async fn body_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+pub(crate) async fn body_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(failed)
             if failed.to_string().contains("limit") || failed.body_text().contains("limit") =>

@@ -9,9 +9,9 @@ mod api;
 mod app;
 pub mod config;
 mod directory;
-
 mod error;
 mod extract;
+mod flowdapt;
 mod guard;
 mod metrics;
 mod news;

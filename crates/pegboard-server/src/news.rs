@@ -4,11 +4,12 @@ use pegboard_engine::EngineEvent;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
-use crate::directory;
+use crate::{directory, flowdapt};
 
 /// Follows engine and flow until the server stops. Run it as a task of its own, before the first request.
 pub async fn join(app: App) {
     let (mut engine, mut flow) = (app.engine.events(), app.flow.events());
+    tokio::spawn(flowdapt::follow(app.clone()));
     loop {
         tokio::select! {
             () = app.shutdown.begun() => break,

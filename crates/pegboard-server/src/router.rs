@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::error::{ApiError, panicked};
 use crate::guard::guard;
 use crate::record::record;
-use crate::{openapi, ui};
+use crate::{flowdapt, openapi, ui};
 
 pub(crate) fn router(app: App) -> Router {
     let body_limit = app.settings.server.body_limit;
@@ -46,11 +46,13 @@ pub(crate) fn router(app: App) -> Router {
         .route("/-/health", get(health::health))
         .route("/-/ready", get(health::ready))
         .route("/-/metrics", get(health::metrics))
+        .merge(flowdapt::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn_with_state(app.clone(), flowdapt::door))
         .layer(from_fn_with_state(app.clone(), record))
         .with_state(app)
 }

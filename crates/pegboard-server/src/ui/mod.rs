@@ -8,11 +8,9 @@ mod html;
 pub(crate) mod run;
 mod words;
 
-use axum::Json;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::response::{IntoResponse, Redirect, Response};
-use serde_json::json;
 
 /// `/`: a browser goes to the pages, anything else learns who is here.
 pub(crate) async fn door(headers: HeaderMap) -> Response {
@@ -20,8 +18,7 @@ pub(crate) async fn door(headers: HeaderMap) -> Response {
     if accepts.contains("text/html") {
         return Redirect::temporary("/ui/").into_response();
     }
-    Json(json!({ "app": "pegboard", "version": env!("CARGO_PKG_VERSION"), "api": "/api/v1", "docs": "/api/docs" }))
-        .into_response()
+    crate::flowdapt::ping().into_response()
 }
 
 /// `/ui` means `/ui/`.

@@ -243,7 +243,7 @@ async fn pages_escape_what_plugins_say_and_work_without_scripts() {
 #[tokio::test]
 async fn the_door_tells_browsers_from_clients() {
     let api = Api::new().await;
-    assert_eq!(api.get("/").await["app"], "pegboard");
+    assert_eq!(api.get("/").await["app"], "flowdapt");
     let request = Request::builder().uri("/").header("host", "localhost").header("accept", "text/html,*/*;q=0.8");
     let response = api.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!((response.status().is_redirection(), response.headers()["location"].to_str().unwrap()), (true, "/ui/"));
