@@ -5,6 +5,9 @@
 mod back_end;
 mod durability;
 mod elsewhere;
+mod events;
 mod on_disk;
+mod resources;
 mod sample;
+mod schema;
 mod suite;

@@ -1,8 +1,9 @@
 //! Things to store.
 
 use pegboard_model::{
-    Contribution, Dialect, LogLevel, LogLine, LogStream, Metadata, PluginRecord, PluginSource, PluginState, Run, RunCause, RunId,
-    RunState, Stage, StageRun, StageType, Timestamp, Workflow, WorkflowSpec,
+    Config, ConfigSpec, Contribution, Dialect, Event, LogLevel, LogLine, LogStream, Metadata, PluginRecord, PluginSource,
+    PluginState, Resource, ResourceSpec, Retries, Run, RunCause, RunId, RunState, Selector, SelectorType, SelectorValue, Stage,
+    StageRun, StageType, Timestamp, TriggerAction, TriggerRule, TriggerSpec, TriggerType, Workflow, WorkflowSpec,
 };
 use serde_json::{Map, json};
 
@@ -24,33 +25,57 @@ pub(crate) fn plugin(name: &str) -> PluginRecord {
     }
 }
 
+fn resource<S: ResourceSpec>(name: &str, updated_at: i64, spec: S) -> Resource<S> {
+    let metadata = Metadata {
+        uid: uuid::Uuid::new_v4(),
+        name: name.parse().unwrap(),
+        created_at: Timestamp(1),
+        updated_at: Timestamp(updated_at),
+        annotations: Default::default(),
+    };
+    Resource { kind: S::KIND.to_owned(), metadata, spec }
+}
+
 pub(crate) fn workflow(name: &str, updated_at: i64) -> Workflow {
-    Workflow {
-        kind: "workflow".into(),
-        metadata: Metadata {
-            uid: uuid::Uuid::new_v4(),
-            name: name.parse().unwrap(),
-            created_at: Timestamp(1),
-            updated_at: Timestamp(updated_at),
-            annotations: Default::default(),
-        },
-        spec: WorkflowSpec {
-            stages: vec![Stage {
-                stage_type: StageType::Parameterized,
-                target: "a.b".into(),
-                name: "one".into(),
-                description: String::new(),
-                version: String::new(),
-                depends_on: Vec::new(),
-                options: Map::new(),
-                resources: Map::new(),
-                priority: None,
-                retries: None,
-                timeout: None,
-                cache: None,
-                concurrency: None,
-            }],
-        },
+    let stage = Stage {
+        stage_type: StageType::Parameterized,
+        target: "a.b".into(),
+        name: "one".into(),
+        description: String::new(),
+        version: String::new(),
+        depends_on: Vec::new(),
+        options: Map::new(),
+        resources: Map::new(),
+        priority: None,
+        retries: Some(Retries { count: 2, delay: 0.5, factor: 2.0, longest: 60.0, jitter: 0.1 }),
+        timeout: Some(1.5),
+        cache: None,
+        concurrency: None,
+    };
+    resource(name, updated_at, WorkflowSpec { stages: vec![stage] })
+}
+
+pub(crate) fn config(name: &str, updated_at: i64) -> Config {
+    let value = Some(SelectorValue::Name("train".to_owned()));
+    let selector = Selector { kind: Some("workflow".to_owned()), selector_type: SelectorType::Name, value };
+    let data = Map::from_iter([("z".to_owned(), json!({"b": 1, "a": ["\0", null]})), ("a".to_owned(), json!("ü"))]);
+    resource(name, updated_at, ConfigSpec { selector: Some(selector), data })
+}
+
+pub(crate) fn trigger(name: &str, updated_at: i64) -> TriggerRule {
+    let parameters = Map::from_iter([("workflow".to_owned(), json!("train"))]);
+    let action = TriggerAction { target: "run_workflow".to_owned(), parameters };
+    resource(name, updated_at, TriggerSpec { trigger_type: TriggerType::Schedule, rule: json!(["* * * * *"]), action })
+}
+
+pub(crate) fn event(number: usize) -> Event {
+    Event {
+        id: uuid::Uuid::new_v4(),
+        time: Timestamp(number as i64),
+        channel: "workflows".to_owned(),
+        source: "compute".to_owned(),
+        event_type: "com.event.workflow.workflow_finished".to_owned(),
+        data: json!({"number": number, "text": "ü\0"}),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every back end does alike.
 
 use bytes::Bytes;
-use pegboard_model::{Run, RunId, RunState, Timestamp, WorkflowSpec};
+use pegboard_model::{Run, RunId, RunState, Timestamp};
 use pegboard_store::{Change, RunFilter, Store, StoreError};
 
 use crate::back_end::on_each;
@@ -21,61 +21,6 @@ async fn plugins() {
         assert!(store.delete_plugin(&record.name).await.unwrap());
         assert!(!store.delete_plugin(&record.name).await.unwrap());
         assert_eq!(store.plugin(&record.name).await.unwrap(), None);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn workflows() {
-    on_each(|world| async move {
-        let store = world.store;
-        let (one, two) = (sample::workflow("zeta", 1), sample::workflow("eta", 1));
-        store.create(&one).await.unwrap();
-        store.create(&two).await.unwrap();
-        assert_eq!(store.create(&sample::workflow("zeta", 1)).await, Err(StoreError::AlreadyExists("zeta".into())));
-        assert_eq!(store.resources::<WorkflowSpec>().await.unwrap(), [one.clone(), two.clone()]);
-        assert_eq!(store.by_name::<WorkflowSpec>(&one.metadata.name).await.unwrap(), Some(one.clone()));
-        assert_eq!(store.by_uid::<WorkflowSpec>(two.metadata.uid).await.unwrap(), Some(two.clone()));
-        assert_eq!(store.by_uid::<WorkflowSpec>(uuid::Uuid::new_v4()).await.unwrap(), None);
-
-        let mut renamed = two.clone();
-        renamed.metadata.name = "zeta".parse().unwrap();
-        assert_eq!(store.update(&renamed, None).await, Err(StoreError::AlreadyExists("zeta".into())));
-        renamed.metadata.name = "theta".parse().unwrap();
-        store.update(&renamed, None).await.unwrap();
-        assert_eq!(store.by_name::<WorkflowSpec>(&two.metadata.name).await.unwrap(), None);
-        assert_eq!(store.resources::<WorkflowSpec>().await.unwrap(), [one.clone(), renamed]);
-
-        assert!(store.delete::<WorkflowSpec>(one.metadata.uid).await.unwrap());
-        assert!(!store.delete::<WorkflowSpec>(one.metadata.uid).await.unwrap());
-        let missing = Err(StoreError::NotFound("zeta".into()));
-        assert_eq!(store.update(&one, None).await, missing);
-        assert_eq!(store.update(&one, Some(Timestamp(1))).await, missing);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_writers_of_one_workflow() {
-    on_each(|world| async move {
-        let store = world.store;
-        let seen = sample::workflow("contested", 1);
-        store.create(&seen).await.unwrap();
-        let writers = (2..10).map(|time| {
-            let mut mine = seen.clone();
-            mine.metadata.updated_at = Timestamp(time);
-            let store = store.clone();
-            tokio::spawn(async move { (store.update(&mine, Some(Timestamp(1))).await, mine) })
-        });
-        let mut winners = Vec::new();
-        for writer in writers.collect::<Vec<_>>() {
-            match writer.await.unwrap() {
-                (Ok(()), mine) => winners.push(mine),
-                (Err(error), _) => assert_eq!(error, StoreError::ChangedMeanwhile("contested".into())),
-            }
-        }
-        assert_eq!(winners.len(), 1);
-        assert_eq!(store.by_uid::<WorkflowSpec>(seen.metadata.uid).await.unwrap(), winners.pop());
     })
     .await;
 }
@@ -273,6 +218,39 @@ async fn unfinished_runs_are_interrupted() {
         assert_eq!(store.interrupt_unfinished(now).await.unwrap(), []);
         let filter = RunFilter { state: Some(RunState::Interrupted), ..RunFilter::default() };
         assert_eq!(store.runs(&filter).await.unwrap().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_ended_long_ago_are_deleted() {
+    on_each(|world| async move {
+        let store = world.store;
+        let ended = |name: &str, state, at: i64| Run { finished_at: Some(Timestamp(at)), ..sample::run(name, "w", state, 2) };
+        let old = [ended("c", RunState::Failed, 30), ended("a", RunState::Finished, 10), ended("b", RunState::Cancelled, 20)];
+        let young = ended("young", RunState::Finished, 100);
+        // Its end is known only with the change.
+        let late = sample::run("late", "w", RunState::Running, 1);
+        let under_way = Run { finished_at: Some(Timestamp(1)), ..sample::run("under-way", "w", RunState::Running, 1) };
+        for run in old.iter().chain([&young, &late, &under_way]) {
+            store.apply(vec![Change::RunCreated(run.clone())]).await.unwrap();
+            store.apply(vec![Change::Logged { run: run.uid, lines: sample::lines(0..3) }]).await.unwrap();
+        }
+        let late = Run { state: RunState::Finished, finished_at: Some(Timestamp(40)), ..late };
+        store.apply(vec![Change::RunChanged(late.clone())]).await.unwrap();
+
+        assert_eq!(store.delete_runs_ended_before(Timestamp(10), 9).await.unwrap(), []);
+        assert_eq!(store.delete_runs_ended_before(Timestamp(100), 0).await.unwrap(), []);
+        assert_eq!(store.delete_runs_ended_before(Timestamp(100), 2).await.unwrap(), [old[1].uid, old[2].uid]);
+        assert_eq!(store.delete_runs_ended_before(Timestamp(100), 9).await.unwrap(), [old[0].uid, late.uid]);
+        assert_eq!(store.delete_runs_ended_before(Timestamp(100), 9).await.unwrap(), []);
+        for run in &old {
+            assert_eq!(store.run(run.uid).await.unwrap(), None);
+            assert_eq!(store.log(run.uid, 0, 9).await.unwrap(), []);
+        }
+        let left: Vec<_> = store.runs(&RunFilter::default()).await.unwrap().into_iter().map(|run| run.name).collect();
+        assert_eq!(left, ["under-way", "young"]);
+        assert_eq!(store.log(young.uid, 0, 9).await.unwrap().len(), 3);
     })
     .await;
 }

@@ -32,7 +32,9 @@ create index events_pending on events (sequence) where handled = 0;
 -- When a run ended: documents have it as RFC 3339 with six digits behind the point.
 alter table runs add column finished_at integer;
 update runs
-    set finished_at = strftime('%s', substr(document ->> '$.finished_at', 1, 19)) * 1000000
-        + cast(substr(document ->> '$.finished_at', 21, 6) as integer)
-    where state not in ('pending', 'running') and json_valid(document) and document ->> '$.finished_at' is not null;
+    set finished_at = case when json_valid(document) then
+        strftime('%s', substr(document ->> '$.finished_at', 1, 19)) * 1000000
+            + cast(substr(document ->> '$.finished_at', 21, 6) as integer)
+        end
+    where state not in ('pending', 'running');
 create index runs_by_end on runs (finished_at, ordinal) where finished_at is not null;
