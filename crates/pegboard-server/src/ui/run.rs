@@ -17,8 +17,11 @@ use crate::error::ApiError;
 /// Log lines on the page before the script fetches the rest.
 const LINES: usize = 1000;
 
-/// Longest result shown; more is a link.
+/// Longest result or input shown; more of a result is a link.
 const RESULT: usize = 100_000;
+
+/// Longer inputs are folded.
+const SHORT: usize = 300;
 
 #[derive(Template)]
 #[template(path = "run.html")]
@@ -103,10 +106,14 @@ fn part(run: Run) -> RunPart {
     let table = table(&run.result);
     let result =
         serde_json::to_string_pretty(&run.result).ok().filter(|text| over && !run.result.is_null() && text.len() <= RESULT);
+    let mut input = if run.input.is_empty() { String::new() } else { serde_json::Value::Object(run.input).to_string() };
+    if input.len() > RESULT {
+        input = input.chars().take(RESULT).chain(['…']).collect();
+    }
     RunPart {
         took: words::duration(elapsed),
         when: words::instant(&run.created_at),
-        input: if run.input.is_empty() { String::new() } else { serde_json::Value::Object(run.input).to_string() },
+        input,
         stage_failed: run.stages.iter().any(|stage| stage.failure.is_some()),
         stages: run.stages.into_iter().map(StageRow::from).collect(),
         result_is_apart: run.result_is_apart || (run.state == "finished" && result.is_none() && !run.result.is_null()),
