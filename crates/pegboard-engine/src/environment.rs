@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use pegboard_model::{Error, PluginRecord};
+use tokio::sync::OnceCell;
 
 use crate::host_files;
 
@@ -107,35 +108,46 @@ pub struct Environments {
 
 struct Inner {
     options: EnvironmentOptions,
+    /// Looked for at the first need: asking interpreters for their version takes longer than the rest of a server's start.
+    toolbox: OnceCell<Toolbox>,
+}
+
+struct Toolbox {
     python: Python,
     installers: Installers,
 }
 
 impl Environments {
-    /// Finds the tools and removes half-made environments; does not touch the network.
+    /// Removes half-made environments; starts no process and does not touch the network.
     ///
     /// # Errors
-    /// `python-not-found`, `python-too-old`, `uv-not-found` (only for one named in the options), `disk-full`,
-    /// `data-directory`.
+    /// `disk-full`, `data-directory`.
     pub async fn open(mut options: EnvironmentOptions) -> Result<Self, Error> {
         // Tools run in folders of their own and get URLs, so a relative path would lead elsewhere.
         options.data = std::path::absolute(&options.data)
             .map_err(|error| io_error("cannot use the data directory", &options.data, &error))?;
         files::make_directories(&options.data).await?;
-        let python = python::find(options.python.as_deref(), &options.data).await?;
-        let installers = Installers::find(&options, &python).await?;
         create::remove_half_made(options.data.clone()).await?;
-        Ok(Self { inner: Arc::new(Inner { options, python, installers }) })
+        Ok(Self { inner: Arc::new(Inner { options, toolbox: OnceCell::new() }) })
     }
 
-    /// What was found. The installer is the one in use, or the one that the next install will use.
-    #[must_use]
-    pub fn tools(&self) -> Tools {
-        Tools {
-            python: self.inner.python.program.clone(),
-            python_version: self.inner.python.version.clone(),
-            installer: self.inner.installers.describe(),
-        }
+    /// What is on this machine. The installer is the one in use, or the one that the next install will use.
+    ///
+    /// # Errors
+    /// `python-not-found`, `python-too-old`, `uv-not-found` (only for one named in the options).
+    pub async fn tools(&self) -> Result<Tools, Error> {
+        let Toolbox { python, installers } = self.toolbox().await?;
+        Ok(Tools { python: python.program.clone(), python_version: python.version.clone(), installer: installers.describe() })
+    }
+
+    async fn toolbox(&self) -> Result<&Toolbox, Error> {
+        let options = &self.inner.options;
+        let find = || async move {
+            let python = python::find(options.python.as_deref(), &options.data).await?;
+            let installers = Installers::find(options, &python).await?;
+            Ok(Toolbox { python, installers })
+        };
+        self.inner.toolbox.get_or_try_init(find).await
     }
 
     /// Resolve, lock, create or share, compile, discover. No plugin code runs. The record is `Installing` until the engine has loaded it.
@@ -149,13 +161,14 @@ impl Environments {
         let requirement = tokio::task::spawn_blocking(move || Requirement::parse(&asked))
             .await
             .map_err(|error| Error::internal("requirement", format!("could not read the requirement: {error}")))??;
+        let Toolbox { python, installers } = self.toolbox().await?;
         let host = host_files::unpack(&inner.options.data).await?;
-        let installer = inner.installers.get(progress).await?;
-        let wheels = Wheels::write(&inner.options.data, &host, &inner.python).await?;
-        let lock = resolve::resolve(&inner.options, &inner.python, &installer, &requirement, request, &wheels, progress).await?;
-        let recipe = Recipe::of(&lock, &wheels, &inner.python, request).await?;
+        let installer = installers.get(progress).await?;
+        let wheels = Wheels::write(&inner.options.data, &host, python).await?;
+        let lock = resolve::resolve(&inner.options, python, &installer, &requirement, request, &wheels, progress).await?;
+        let recipe = Recipe::of(&lock, &wheels, python, request).await?;
         let environment =
-            create::make(&inner.options, &inner.python, &installer, &recipe, request.index_url.as_deref(), progress).await?;
+            create::make(&inner.options, python, &installer, &recipe, request.index_url.as_deref(), progress).await?;
         progress("discover", &format!("looking for entry points of {}", requirement.shown()));
         let record = discover::discover(&environment, &host.folder, &requirement, request, &lock).await?;
         progress("discover", &format!("found {} {}", record.name, record.metadata.version));
@@ -168,14 +181,15 @@ impl Environments {
     /// As for [`Environments::install`], as far as they apply; it needs no network once an installer is there.
     pub async fn base(&self, progress: &Progress) -> Result<Environment, Error> {
         let inner = &self.inner;
+        let Toolbox { python, installers } = self.toolbox().await?;
         let host = host_files::unpack(&inner.options.data).await?;
-        let wheels = Wheels::write(&inner.options.data, &host, &inner.python).await?;
-        let recipe = Recipe::base(&wheels, &inner.python);
+        let wheels = Wheels::write(&inner.options.data, &host, python).await?;
+        let recipe = Recipe::base(&wheels, python);
         if let Some(environment) = self.get(&recipe.key) {
             return Ok(environment);
         }
-        let installer = inner.installers.get(progress).await?;
-        create::make(&inner.options, &inner.python, &installer, &recipe, None, progress).await
+        let installer = installers.get(progress).await?;
+        create::make(&inner.options, python, &installer, &recipe, None, progress).await
     }
 
     /// A known one, if it is complete.

@@ -32,7 +32,7 @@ async fn uv() -> PathBuf {
         let told = lines.clone();
         let progress: Progress = Arc::new(move |step, detail| told.lock().unwrap().push(format!("{step}: {detail}")));
         environments.base(&progress).await.unwrap();
-        match environments.tools().installer {
+        match environments.tools().await.unwrap().installer {
             Installer::Uv { path, .. } => path,
             other => panic!("no uv: {other:?} {:?}", lines.lock().unwrap()),
         }
@@ -490,7 +490,7 @@ async fn venv_and_pip_do_as_well() {
     let world = World::cold().await;
     let options = EnvironmentOptions { uv: None, without_uv: true, ..world.options() };
     let environments = Environments::open(options).await.unwrap();
-    assert!(matches!(environments.tools().installer, Installer::Pip { .. }));
+    assert!(matches!(environments.tools().await.unwrap().installer, Installer::Pip { .. }));
     let base = environments.base(&world.progress()).await.unwrap();
     assert_eq!(ask(&base, "import pegboard, flowdapt; print('both')"), "both");
 

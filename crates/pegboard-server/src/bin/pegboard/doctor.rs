@@ -86,11 +86,11 @@ async fn tools(settings: &Settings) -> Vec<Finding> {
     // A folder of its own: opening the real one would tidy up under a server that is at work there.
     let scratch = std::env::temp_dir().join(format!("pegboard-doctor-{}", std::process::id()));
     let options = EnvironmentOptions { data: scratch.clone(), ..settings.engine.environments.clone() };
-    let opened = Environments::open(options).await;
+    let found = async { Environments::open(options).await?.tools().await }.await;
     // Nothing of worth was put there.
     let _ = tokio::fs::remove_dir_all(&scratch).await;
-    let tools = match opened {
-        Ok(environments) => environments.tools(),
+    let tools = match found {
+        Ok(tools) => tools,
         Err(error) => return vec![Finding::missing("python", error.message, error.hint.unwrap_or_else(|| HOW.to_owned()))],
     };
     let python = Finding::ok("python", format!("{} at {}", tools.python_version, tools.python.display()));
