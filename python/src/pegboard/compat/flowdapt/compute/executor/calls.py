@@ -1,18 +1,20 @@
 """Calls a stage's target here and now, by the same rules as the server's workers: any executor's worker may run these functions.
 
-Failures come back as values: an exception may be one that cannot be pickled, and `SystemExit` must not end a worker.
+The context is the stage's own already. Failures come back as values: an exception may be one that cannot be pickled, and `SystemExit`
+must not end a worker.
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import pickle
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 from pegboard._binding import Plan
@@ -25,7 +27,7 @@ from ..resources.workflow.context import WorkflowRunContext, reset_run_context, 
 from ..resources.workflow.errors import WorkflowExecutionError
 from ..resources.workflow.graph import RunnableStage
 
-__all__ = ["Failure", "Outcome", "RemoteTraceback", "call_items", "call_simple", "decode", "encode", "items_of"]
+__all__ = ["Failure", "Outcome", "RemoteTraceback", "call_items", "call_simple", "decode", "encode", "items_of", "own_context"]
 
 
 class RemoteTraceback(Exception):
@@ -55,11 +57,11 @@ def call_simple(stage: RunnableStage, context: WorkflowRunContext, values: list[
     """Calls the target once."""
     try:
         function, plan = _resolve(stage.target)
-        with _inside(context) as own:
+        with _inside(context):
             positional: list[Any] = []
             keywords: dict[str, Any] = {}
             if values is None:
-                keywords = plan.bind_input(stage.name, own.model_copy(deep=True).input)
+                keywords = plan.bind_input(stage.name, context.input)
             else:
                 positional = plan.bind_dependencies(stage.name, values)
             return Outcome(_finished(function(*positional, **keywords)))
@@ -70,9 +72,9 @@ def call_simple(stage: RunnableStage, context: WorkflowRunContext, values: list[
 def items_of(stage: RunnableStage, context: WorkflowRunContext, values: list[Any] | None) -> Outcome:
     """What a parameterized stage runs over, as a list."""
     try:
-        with _inside(context) as own:
+        with _inside(context):
             if stage.map_on is not None:
-                return Outcome(list(own.input[stage.map_on]))
+                return Outcome(list(context.input[stage.map_on]))
             if not values:
                 raise IndexError("pop from empty list")
             return Outcome(list(values[0]))
@@ -85,11 +87,11 @@ def call_items(stage: RunnableStage, context: WorkflowRunContext, values: list[A
     outcomes: list[Outcome] = []
     if not items:
         return outcomes
-    with _inside(context) as own:
+    with _inside(context):
         try:
             function, plan = _resolve(stage.target)
             shared = values[1:] if values is not None and stage.map_on is None else values
-            tail, keywords = plan.bind_item(stage.name, stage.map_on, own.model_copy(deep=True).input, shared, items[0])
+            tail, keywords = plan.bind_item(stage.name, stage.map_on, context.input, shared, items[0])
         except BaseException as error:
             return [Outcome(None, _failure(error, is_of_stage=True))]
         for item in items:
@@ -161,13 +163,20 @@ def _finished(value: Any) -> Any:
     return asyncio.run(value) if inspect.iscoroutine(value) else value
 
 
+def own_context(context: WorkflowRunContext) -> WorkflowRunContext:
+    """A copy for one stage, so that what it changes is not seen by others. What cannot be copied is shared."""
+    made: WorkflowRunContext = context.model_copy()
+    for name in ("input", "config", "run", "definition"):
+        with suppress(Exception):
+            setattr(made, name, copy.deepcopy(getattr(context, name)))
+    return made
+
+
 @contextmanager
-def _inside(context: WorkflowRunContext) -> Iterator[WorkflowRunContext]:
-    """The stage sees a copy of its own."""
-    own = context.model_copy(deep=True)
-    token = set_run_context(own)
+def _inside(context: WorkflowRunContext) -> Iterator[None]:
+    token = set_run_context(context)
     try:
-        yield own
+        yield
     finally:
         reset_run_context(token)
 

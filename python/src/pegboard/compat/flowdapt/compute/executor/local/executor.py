@@ -11,7 +11,7 @@ from ...cluster_memory.store import ProcessStore
 from ...resources.workflow.context import WorkflowRunContext
 from ...resources.workflow.graph import RunnableStage
 from ..base import Executor, StageCall
-from ..calls import Failure, Outcome, items_of
+from ..calls import Failure, Outcome, items_of, own_context
 from .workers import Processes, Threads
 
 __all__ = ["LocalExecutor"]
@@ -62,13 +62,13 @@ class LocalExecutor(Executor):
 
     def lazy(self, stage: RunnableStage) -> StageCall:
         async def call(context: WorkflowRunContext, values: list[Any] | None) -> Any:
-            return _value((await self._started().submit(stage, context, values, None))[0])
+            return _value((await self._started().submit(stage, own_context(context), values, None))[0])
 
         return call
 
     def mapped_lazy(self, stage: RunnableStage) -> StageCall:
         async def call(context: WorkflowRunContext, values: list[Any] | None) -> list[Any]:
-            workers = self._started()
+            workers, context = self._started(), own_context(context)
             items = _value(await asyncio.wrap_future(workers.run(items_of, stage, context, values)))
             size = workers.chunk(len(items))
             # Without `map_on` the items came out of the first result: workers need only the rest of them.

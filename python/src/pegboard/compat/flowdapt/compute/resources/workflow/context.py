@@ -5,6 +5,7 @@ The classes are plain: see `flowdapt.lib.model`.
 
 from __future__ import annotations
 
+import copy
 import datetime
 from contextvars import ContextVar, Token
 from enum import Enum
@@ -106,6 +107,13 @@ class Stage(Model):
     options: dict[str, Any]
     resources: dict[str, Any]
     priority: int | None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Stage:
+        """A target that is no path stays the same object: it may be bound to one that cannot be copied."""
+        made = copy.copy(self)
+        for name, value in vars(self).items():
+            setattr(made, name, value if name == "target" else copy.deepcopy(value, memo))
+        return made
 
 
 def _stages(values: list[Any]) -> list[Any]:

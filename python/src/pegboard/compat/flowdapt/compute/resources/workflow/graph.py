@@ -56,7 +56,10 @@ class RunnableStage(Stage):
         if not OVERLAID["depends_on"][1](fields["depends_on"]):
             raise ValidationError(f"`depends_on` of stage `{stage.name}` is `{_shown(stage.depends_on)}`, not a list of names")
         made = cls(**fields)
-        made.resources = {key: parse_bytes(value) if key == "memory" else float(value) for key, value in (made.resources or {}).items()}
+        try:
+            made.resources = {key: parse_bytes(value) if key == "memory" else float(value) for key, value in made.resources.items()}
+        except (TypeError, ValueError) as error:
+            raise ValidationError(f"`resources` of stage `{stage.name}`: {error}") from error
         return made
 
     @property

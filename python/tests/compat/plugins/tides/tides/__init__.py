@@ -1,0 +1,3 @@
+"""Forecasts water levels."""
+
+__version__ = "0.2.0"
