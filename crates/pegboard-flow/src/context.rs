@@ -4,10 +4,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use pegboard_model::{Run, RunContext, Timestamp, Workflow};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 /// The context of a run that has begun.
-pub(crate) fn context(run: &Run, workflow: &Workflow, artifacts: &Path) -> RunContext {
+pub(crate) fn context(run: &Run, workflow: &Workflow, config: &Map<String, Json>, artifacts: &Path) -> RunContext {
     let metadata = &workflow.metadata;
     let json = json!({
         "input": run.input,
@@ -35,14 +35,14 @@ pub(crate) fn context(run: &Run, workflow: &Workflow, artifacts: &Path) -> RunCo
             },
             "spec": workflow.spec,
         },
-        "config": {},
+        "config": config,
         "storage": { "protocol": "file", "base_path": artifacts.to_string_lossy() },
     });
     RunContext { id: run.uid.to_string(), json: Bytes::from(json.to_string()) }
 }
 
 /// ISO 8601 in UTC without a zone, the fraction left out when it is zero: the dialect's clients subtract these from a naive now.
-fn zoneless(time: Timestamp) -> String {
+pub(crate) fn zoneless(time: Timestamp) -> String {
     let text = time.to_string();
     let text = text.trim_end_matches('Z');
     text.strip_suffix(".000000").unwrap_or(text).to_owned()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use pegboard_model::{CallEvent, Failure, FailureKind, LogLevel, Operation, PluginName, Run, RunState, Value, Workflow};
+use serde_json::{Map, Value as Json};
 
 use crate::calls::{Calls, Purpose, Request};
 use crate::context::context;
@@ -16,6 +17,7 @@ use crate::machine::{Command, Event, Machine};
 use crate::outbox::COUNTS_EVERY;
 use crate::plan::Plan;
 use crate::record::{Channels, Control, RunRecord};
+use crate::retention::result_key;
 
 /// Events handled between two recordings.
 const EVENTS_PER_TURN: usize = 256;
@@ -32,7 +34,14 @@ pub(crate) struct Driver {
 }
 
 /// Runs a workflow from its first stage to its end, and on until the calls that were let go are over.
-pub(crate) async fn drive(shared: Arc<Shared>, run: Run, workflow: &Workflow, plan: Result<Plan, Failure>, channels: Channels) {
+pub(crate) async fn drive(
+    shared: Arc<Shared>,
+    run: Run,
+    workflow: &Workflow,
+    config: Map<String, Json>,
+    plan: Result<Plan, Failure>,
+    channels: Channels,
+) {
     let mut record = RunRecord::begin(Arc::clone(&shared), run, channels);
     let uid = record.run.uid;
     let plan = match plan {
@@ -48,7 +57,7 @@ pub(crate) async fn drive(shared: Arc<Shared>, run: Run, workflow: &Workflow, pl
     for note in &plan.notes {
         record.say(None, LogLevel::Warning, note.clone());
     }
-    let context = Arc::new(context(&record.run, workflow, &shared.options.artifacts_directory));
+    let context = Arc::new(context(&record.run, workflow, &config, &shared.options.artifacts_directory));
     let plugins: Vec<PluginName> = plan.nodes.iter().map(|node| shared.runner.owner(&node.target)).collect();
     let slots = plugins.iter().map(|plugin| shared.runner.slots(plugin)).collect();
     let calls = Calls::new(Arc::clone(&shared.runner), context);
@@ -190,7 +199,7 @@ impl Driver {
     /// Puts the result where it fits. What goes wrong here is said in the log and fails nothing.
     async fn keep_result(&mut self, value: Option<Value>) {
         let trouble = match value {
-            Some(Value::Inline(json)) if json.len() <= self.record.shared.options.result_limit => {
+            Some(Value::Inline(json)) if json.len() <= self.record.shared.options.result_limit || !self.record.channels.is_kept => {
                 match serde_json::from_slice(&json) {
                     Ok(result) => {
                         self.record.run.result = result;
@@ -200,7 +209,7 @@ impl Driver {
                 }
             }
             Some(Value::Inline(json)) => {
-                let key = format!("results/{}.json", self.record.run.uid);
+                let key = result_key(self.record.run.uid);
                 match self.record.shared.store.put_object(&key, json).await {
                     Ok(()) => {
                         self.record.run.result_object = Some(key);

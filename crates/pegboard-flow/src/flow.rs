@@ -1,30 +1,31 @@
 //! The handle: workflows in, runs out.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
 use pegboard_model::{
-    Error, Failure, FailureKind, Metadata, PluginRunner, Run, RunCause, RunId, RunState, StageRun, Workflow, WorkflowSpec,
+    Error, Metadata, PluginRunner, Resource, ResourceSpec, Run, RunCause, RunId, Workflow, WorkflowSpec,
 };
-use pegboard_store::{Change, Store, StoreError, StoredEvent};
+use pegboard_store::{Store, StoreError, StoredEvent};
 use serde_json::{Map, Value as Json};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::document::{self, Warnings, WorkflowDocument};
-use crate::driver::drive;
-use crate::events::{RunEvent, header};
-use crate::graph::Graph;
-use crate::names::run_name;
-use crate::plan::{self, plan};
-use crate::record::{Channels, Control, now};
+use crate::clock::Clock;
+use crate::document::{self, Document, ResourceDocument, Warnings};
+use crate::event_log;
+use crate::events::RunEvent;
+use crate::launch::Launch;
+use crate::plan;
+use crate::record::{Control, now};
 use crate::recorder::Recorder;
+use crate::retention::{self, Retention};
+use crate::trigger::{self, Triggers};
 
 /// News that a slow listener may fall behind.
 const EVENTS: usize = 4096;
@@ -46,12 +47,18 @@ pub struct FlowOptions {
     pub default_namespace: String,
     /// Where stages keep artifacts: `storage.base_path` of their context.
     pub artifacts_directory: PathBuf,
+    /// How long runs are kept after their end.
+    pub retention: Retention,
+    /// What schedules and retention go by.
+    pub clock: Clock,
 }
 
 /// Handle; cheap to clone.
 #[derive(Clone)]
 pub struct Flow {
     pub(crate) shared: Arc<Shared>,
+    /// Ends the tasks in the background with the last handle.
+    _background: Arc<DropGuard>,
 }
 
 /// What drivers and the handle share.
@@ -61,19 +68,24 @@ pub(crate) struct Shared {
     pub(crate) runner: Arc<dyn PluginRunner>,
     pub(crate) recorder: Recorder,
     pub(crate) events: broadcast::Sender<RunEvent>,
-    active: Mutex<HashMap<RunId, Active>>,
-    stopping: AtomicBool,
+    pub(crate) triggers: Triggers,
+    /// Ends the tasks in the background.
+    pub(crate) stop: CancellationToken,
+    pub(crate) active: Mutex<HashMap<RunId, Active>>,
+    pub(crate) stopping: AtomicBool,
     pub(crate) draining: AtomicBool,
     /// Tells of events that are stored.
     pub(crate) told: broadcast::Sender<StoredEvent>,
-    drivers: TaskTracker,
+    pub(crate) drivers: TaskTracker,
 }
 
 /// A run with a driver, or one whose end could not be recorded.
 #[derive(Clone)]
-struct Active {
-    control: mpsc::UnboundedSender<Control>,
-    end: watch::Receiver<Option<Arc<Run>>>,
+pub(crate) struct Active {
+    pub(crate) control: mpsc::UnboundedSender<Control>,
+    pub(crate) end: watch::Receiver<Option<Arc<Run>>>,
+    /// The store has a record of it.
+    pub(crate) is_kept: bool,
 }
 
 impl Flow {
@@ -86,6 +98,8 @@ impl Flow {
         if !interrupted.is_empty() {
             tracing::warn!(runs = interrupted.len(), "runs were under way when the server stopped; they are interrupted");
         }
+        // What is stored from here on is told, and pending events are handled whenever they were stored.
+        let told_through = store.last_event().await?;
         let events = broadcast::Sender::new(EVENTS);
         let recorder = Recorder::start(store.clone(), events.clone());
         let shared = Shared {
@@ -98,16 +112,24 @@ impl Flow {
             stopping: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             told: broadcast::Sender::new(EVENTS),
+            triggers: Triggers::default(),
+            stop: CancellationToken::new(),
             drivers: TaskTracker::new(),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Arc::new(shared);
+        event_log::tell_of_interrupted(&shared, &interrupted).await?;
+        shared.drivers.spawn(event_log::dispatch(Arc::clone(&shared), told_through));
+        shared.drivers.spawn(trigger::keep_time(Arc::clone(&shared)));
+        shared.drivers.spawn(retention::sweep(Arc::clone(&shared)));
+        let background = Arc::new(shared.stop.clone().drop_guard());
+        Ok(Self { shared, _background: background })
     }
 
     /// Reads YAML or JSON, one or several documents.
     ///
     /// # Errors
-    /// `invalid-yaml` and `invalid-workflow`, with line and column.
-    pub fn parse(text: &str) -> Result<Vec<WorkflowDocument>, Error> {
+    /// `invalid-yaml`, `invalid-workflow`, `invalid-config` and `invalid-trigger`, with line and column.
+    pub fn parse(text: &str) -> Result<Vec<Document>, Error> {
         document::parse(text)
     }
 
@@ -117,43 +139,43 @@ impl Flow {
         plan::check(spec)
     }
 
-    /// Creates the workflow, or replaces spec and annotations of the one with that name. Gives back it and whether it is new.
+    /// Creates the resource, or replaces spec and annotations of the one with its name. Gives back it and whether it is new.
     ///
     /// # Errors
     /// The store's; `changed-meanwhile` when others change it again and again.
-    pub async fn apply(&self, document: WorkflowDocument) -> Result<(Workflow, bool), Error> {
+    pub async fn apply<S: ResourceSpec>(&self, document: ResourceDocument<S>) -> Result<(Resource<S>, bool), Error> {
         let store = &self.shared.store;
-        let WorkflowDocument { name, annotations, spec, .. } = document;
+        let ResourceDocument { name, annotations, spec, .. } = document;
         let mut trouble = StoreError::ChangedMeanwhile(name.to_string());
         for _ in 0..APPLY_ATTEMPTS {
             let now = now();
-            let old = store.by_name::<WorkflowSpec>(&name).await?;
+            let old = store.by_name::<S>(&name).await?;
             let is_new = old.is_none();
             let outcome;
-            let workflow = match old {
+            let resource = match old {
                 None => {
                     let annotations = annotations.clone();
                     let metadata =
                         Metadata { uid: Uuid::new_v4(), name: name.clone(), created_at: now, updated_at: now, annotations };
-                    let workflow = Workflow { kind: "workflow".to_owned(), metadata, spec: spec.clone() };
-                    outcome = store.create(&workflow).await;
-                    workflow
+                    let resource = Resource { kind: S::KIND.to_owned(), metadata, spec: spec.clone() };
+                    outcome = store.create(&resource).await;
+                    resource
                 }
-                Some(mut workflow) => {
-                    let seen = workflow.metadata.updated_at;
+                Some(mut resource) => {
+                    let seen = resource.metadata.updated_at;
                     let mut merged = annotations.clone();
                     let of_server =
-                        workflow.metadata.annotations.into_iter().filter(|(key, _)| key.starts_with(SERVER_ANNOTATIONS));
+                        resource.metadata.annotations.into_iter().filter(|(key, _)| key.starts_with(SERVER_ANNOTATIONS));
                     merged.extend(of_server);
-                    workflow.metadata.annotations = merged;
-                    workflow.metadata.updated_at = now;
-                    workflow.spec = spec.clone();
-                    outcome = store.update(&workflow, Some(seen)).await;
-                    workflow
+                    resource.metadata.annotations = merged;
+                    resource.metadata.updated_at = now;
+                    resource.spec = spec.clone();
+                    outcome = store.update(&resource, Some(seen)).await;
+                    resource
                 }
             };
             match outcome {
-                Ok(()) => return Ok((workflow, is_new)),
+                Ok(()) => return Ok((resource, is_new)),
                 // Somebody was faster: look again.
                 Err(error @ (StoreError::AlreadyExists(_) | StoreError::ChangedMeanwhile(_) | StoreError::NotFound(_))) => {
                     trouble = error
@@ -175,43 +197,7 @@ impl Flow {
         namespace: Option<String>,
         cause: RunCause,
     ) -> Result<Run, Error> {
-        let graph = Graph::of(&workflow.spec);
-        let run = Run {
-            uid: RunId::random(),
-            name: run_name(),
-            workflow: workflow.metadata.name.to_string(),
-            namespace: namespace.unwrap_or_else(|| self.shared.options.default_namespace.clone()),
-            source: cause,
-            state: RunState::Pending,
-            input,
-            created_at: now(),
-            started_at: None,
-            finished_at: None,
-            stages: stage_runs(&graph),
-            result: Json::Null,
-            result_object: None,
-            failure: None,
-        };
-        let channels = self.admit(run.uid)?;
-        let (recorded, outcome) = oneshot::channel();
-        let shared = Arc::clone(&self.shared);
-        let (created, workflow) = (run.clone(), workflow.clone());
-        // A task from the beginning: a caller that goes away meanwhile must not leave a recorded run without a driver.
-        self.shared.drivers.spawn(async move {
-            let uid = created.uid;
-            if let Err(error) = shared.recorder.record(vec![Change::RunCreated(created.clone())]).await {
-                shared.forget(uid);
-                let _ = recorded.send(Err(error));
-                return;
-            }
-            let _ = recorded.send(Ok(()));
-            let driving = async { drive(Arc::clone(&shared), created, &workflow, plan(graph), channels).await };
-            if AssertUnwindSafe(driving).catch_unwind().await.is_err() {
-                shared.end_abandoned(uid).await;
-            }
-        });
-        outcome.await.map_err(|_| Error::internal("run-lost", "the run could not be started"))??;
-        Ok(run)
+        self.shared.launch(Launch { workflow: workflow.clone(), input, namespace, cause, because: None, with: Vec::new() }).await
     }
 
     /// A run by its id or its name.
@@ -225,7 +211,7 @@ impl Flow {
         };
         // One whose end could not be recorded is known better here, even when the store does not answer at all.
         let uid = found.as_ref().ok().and_then(Option::as_ref).map(|run| run.uid).or_else(|| identifier.parse().ok());
-        if let Some(run) = uid.and_then(|uid| self.shared.active(uid)).and_then(|active| active.end.borrow().clone()) {
+        if let Some(run) = uid.and_then(|uid| self.shared.active(uid)).filter(|active| active.is_kept).and_then(|active| active.end.borrow().clone()) {
             return Ok(Run::clone(&run));
         }
         found?.ok_or_else(|| not_found(identifier))
@@ -272,6 +258,7 @@ impl Flow {
     /// Takes no more runs, ends those under way as interrupted, waits until that is recorded.
     pub async fn shutdown(&self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.stop.cancel();
         for active in self.shared.all_active() {
             let _ = active.control.send(Control::Interrupt);
         }
@@ -281,24 +268,10 @@ impl Flow {
             tracing::error!(%error, "the last changes of runs could not be recorded");
         }
     }
-
-    fn admit(&self, run: RunId) -> Result<Channels, Error> {
-        let (sender, control) = mpsc::unbounded_channel();
-        let (announce, end) = watch::channel(None);
-        let mut active = self.shared.active.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock: a run is either refused here or seen by `shutdown`.
-        if self.shared.is_stopping() {
-            let refused = Error::unavailable("server-stopping", "the server is stopping and takes no runs");
-            return Err(refused.hint("repeat it when the server is back"));
-        }
-        self.shared.refuse_when_draining()?;
-        active.insert(run, Active { control: sender, end });
-        Ok(Channels { control, announce })
-    }
 }
 
 impl Shared {
-    fn active(&self, run: RunId) -> Option<Active> {
+    pub(crate) fn active(&self, run: RunId) -> Option<Active> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner).get(&run).cloned()
     }
 
@@ -306,52 +279,10 @@ impl Shared {
         self.active.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// The run is over and recorded: from now on the store answers for it.
-    pub(crate) fn forget(&self, run: RunId) {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
-    }
-
     /// The server takes no more runs.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
-
-    /// Ends a run whose driver panicked: our fault, but nobody may wait for it for ever.
-    async fn end_abandoned(&self, uid: RunId) {
-        tracing::error!(run.id = %uid, "the driver of a run panicked");
-        if let Ok(Some(mut run)) = self.store.run(uid).await {
-            let failure = Failure::noticed(FailureKind::Unavailable, "Pegboard itself failed while it drove the run")
-                .hint("please report this with the server's log");
-            let mut changes = Vec::new();
-            for (position, stage) in run.stages.iter_mut().enumerate().filter(|(_, stage)| !stage.state.is_final()) {
-                stage.state = RunState::Interrupted;
-                changes.push(Change::StageChanged { run: uid, position, stage: stage.clone() });
-            }
-            if !run.state.is_final() {
-                run.state = RunState::Failed;
-                run.failure = Some(failure);
-                run.finished_at = Some(now());
-                changes.push(Change::RunChanged(header(&run)));
-            }
-            if let Err(error) = self.recorder.record(changes).await {
-                tracing::error!(run.id = %uid, %error, "the end of a run could not be recorded");
-            }
-        }
-        self.forget(uid);
-    }
-}
-
-fn stage_runs(graph: &Graph) -> Vec<StageRun> {
-    let stage = |node: &crate::graph::Node| StageRun {
-        name: node.name.clone(),
-        target: node.target.clone(),
-        state: RunState::Pending,
-        started_at: None,
-        finished_at: None,
-        items: None,
-        failure: None,
-    };
-    graph.nodes.iter().map(stage).collect()
 }
 
 fn not_found(identifier: &str) -> Error {

@@ -10,19 +10,23 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod document;
 pub mod events;
 pub mod flow;
+pub mod retention;
 pub mod trigger;
 
 mod batch;
 mod calls;
+mod config;
 mod context;
 mod drain;
 mod driver;
 mod event_log;
 mod fan_out;
 mod graph;
+mod launch;
 mod machine;
 mod names;
 mod nearest;
@@ -32,6 +36,9 @@ mod plan;
 mod record;
 mod recorder;
 
-pub use document::{Warnings, WorkflowDocument};
+pub use clock::Clock;
+pub use document::{ConfigDocument, Document, ResourceDocument, TriggerDocument, Warnings, WorkflowDocument};
 pub use events::RunEvent;
 pub use flow::{Flow, FlowOptions};
+pub use retention::Retention;
+pub use trigger::TriggerStatus;

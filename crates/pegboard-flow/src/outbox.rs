@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use pegboard_model::{LogLevel, LogLine, LogStream, Run, Timestamp};
+use pegboard_model::{Event, LogLevel, LogLine, LogStream, Run, Timestamp};
 use pegboard_store::Change;
 
 use crate::events::header;
@@ -24,6 +24,7 @@ pub(crate) struct Outbox {
     counts: BTreeSet<usize>,
     counts_sent: Option<Instant>,
     lines: Vec<LogLine>,
+    events: Vec<Event>,
     /// Log bytes that may still be kept.
     room: u64,
     limit: u64,
@@ -40,6 +41,7 @@ impl Outbox {
             counts: BTreeSet::new(),
             counts_sent: None,
             lines: Vec::new(),
+            events: Vec::new(),
             room: limit,
             limit,
             lines_left_out: 0,
@@ -57,6 +59,16 @@ impl Outbox {
 
     pub(crate) fn counts_changed(&mut self, stage: usize) {
         self.counts.insert(stage);
+    }
+
+    /// Something that others may want to know; stored with the state that it tells of.
+    pub(crate) fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// The events alone, of a run of which nothing else is stored.
+    pub(crate) fn take_events(&mut self) -> Vec<Change> {
+        self.events.drain(..).map(Change::EventStored).collect()
     }
 
     /// Progress waits to be recorded.
@@ -123,6 +135,7 @@ impl Outbox {
         if std::mem::take(&mut self.header) {
             changes.push(Change::RunChanged(header(run)));
         }
+        changes.extend(self.take_events());
         changes
     }
 }
@@ -183,6 +196,7 @@ mod tests {
                 Change::RunCreated(_) => "created".to_owned(),
                 Change::RunChanged(run) => format!("run {}", run.stages.len()),
                 Change::StageChanged { position, stage, .. } => format!("stage {position} {}", stage.state.as_str()),
+                Change::EventStored(event) => event.event_type.clone(),
                 Change::Logged { lines, .. } => lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("|"),
                 other => panic!("not about a run: {other:?}"),
             })

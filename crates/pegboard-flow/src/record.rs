@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pegboard_model::run::ItemCounts;
-use pegboard_model::{ErrorKind, Failure, FailureKind, LogLevel, LogLine, Run, RunState, Timestamp};
+use pegboard_model::{ErrorKind, Event, Failure, FailureKind, LogLevel, LogLine, Run, RunState, Timestamp};
 use pegboard_store::{Change, StoreError};
 use tokio::sync::{mpsc, watch};
 
+use crate::event_log;
 use crate::events::{RunEvent, header};
 use crate::flow::Shared;
 use crate::outbox::{Outbox, clipped};
@@ -41,6 +42,8 @@ pub(crate) enum Control {
 pub(crate) struct Channels {
     pub(crate) control: mpsc::UnboundedReceiver<Control>,
     pub(crate) announce: watch::Sender<Option<Arc<Run>>>,
+    /// The run is stored.
+    pub(crate) is_kept: bool,
 }
 
 /// See the module.
@@ -55,6 +58,7 @@ pub(crate) struct RunRecord {
     /// The store has refused a change: what it knows of this run is unknown.
     store_failed: bool,
     /// Somebody removed the run's record: it goes on, and nothing of it is written any more (Flowdapt specification, section 6).
+    /// One that is not kept is like this from its beginning. Its events are stored all the same.
     removed: bool,
 }
 
@@ -65,8 +69,12 @@ impl RunRecord {
         run.state = RunState::Running;
         run.started_at = Some(now());
         outbox.header_changed();
+        let event = event_log::started(&run);
+        shared.triggers.tells_of_run(event.id, run.uid);
+        outbox.event(event);
+        let removed = !channels.is_kept;
         let (refuse, refusals) = mpsc::unbounded_channel();
-        Self { shared, run, channels, refusals, refuse, outbox, store_failed: false, removed: false }
+        Self { shared, run, channels, refusals, refuse, outbox, store_failed: false, removed }
     }
 
     pub(crate) fn stage_started(&mut self, position: usize) {
@@ -115,8 +123,11 @@ impl RunRecord {
 
     /// Sends what has changed on its way to the store.
     pub(crate) async fn flush(&mut self) {
-        let changes = self.outbox.take(&self.run, Instant::now());
-        if !self.store_failed && !self.removed {
+        let mut changes = self.outbox.take(&self.run, Instant::now());
+        if self.removed {
+            changes.retain(|change| matches!(change, Change::EventStored(_)));
+        }
+        if !self.store_failed {
             self.shared.recorder.send(changes, &self.refuse).await;
         }
     }
@@ -142,13 +153,21 @@ impl RunRecord {
     pub(crate) async fn finish(&mut self) -> bool {
         self.outbox.say_left_out(now());
         self.outbox.header_changed();
+        let event = event_log::finished(&self.run);
+        self.shared.triggers.tells_of_run(event.id, self.run.uid);
+        self.shared.triggers.run_ended(self.run.uid);
+        self.outbox.event(event.clone());
+        let mut untold = Some(event);
         let mut changes = if self.store_failed { self.everything() } else { self.outbox.take_all(&self.run) };
         let mut attempt = 0;
         while !self.removed {
             let refused = match self.shared.recorder.record(changes).await {
                 Err(error) => Some(error),
                 // The last changes are durable, but were those before them? The recorder told before it answered.
-                Ok(()) => self.refusals.try_recv().ok().filter(|_| !self.store_failed),
+                Ok(()) => {
+                    untold = None;
+                    self.refusals.try_recv().ok().filter(|_| !self.store_failed)
+                }
             };
             let Some(error) = refused else { break };
             if self.refused(&error).is_none() {
@@ -167,7 +186,17 @@ impl RunRecord {
             if self.is_interrupted_within(pause).await && attempt >= ATTEMPTS_IN_SILENCE {
                 return false;
             }
+            if let Some(event) = untold.take().filter(|_| !matches!(error, StoreError::AlreadyExists(_))) {
+                // With the same id: an attempt may have been stored although it was refused, and nobody is to hear of it twice.
+                let event = Event { id: event.id, ..event_log::finished(&self.run) };
+                self.outbox.event(event.clone());
+                untold = Some(event);
+            }
             changes = self.everything();
+        }
+        if let Some(event) = untold {
+            // There is no record of the run any more; that it ended is news all the same.
+            self.shared.recorder.send(vec![Change::EventStored(event)], &self.refuse).await;
         }
         self.announce();
         if self.removed {

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::mem::Discriminant;
+use std::sync::Arc;
 
 use pegboard_model::RunId;
 use pegboard_store::{Change, Store, StoreError};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use crate::events::RunEvent;
 
@@ -21,6 +22,8 @@ const MERGED: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
     entries: mpsc::Sender<Entry>,
+    /// Woken when events were stored.
+    stored: Arc<Notify>,
 }
 
 /// Changes that are applied together or not at all.
@@ -40,8 +43,14 @@ enum Reply {
 impl Recorder {
     pub(crate) fn start(store: Store, events: broadcast::Sender<RunEvent>) -> Self {
         let (entries, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(record(receiver, store, events));
-        Self { entries }
+        let stored = Arc::new(Notify::new());
+        tokio::spawn(record(receiver, store, events, Arc::clone(&stored)));
+        Self { entries, stored }
+    }
+
+    /// Returns when events were stored since it returned last.
+    pub(crate) async fn events_stored(&self) {
+        self.stored.notified().await;
     }
 
     /// Returns when the changes are on their way; `refusals` hears when they could not be recorded.
@@ -67,11 +76,18 @@ fn gone() -> StoreError {
     StoreError::Unavailable("the recorder has stopped".to_owned())
 }
 
-async fn record(mut receiver: mpsc::Receiver<Entry>, store: Store, events: broadcast::Sender<RunEvent>) {
+async fn record(
+    mut receiver: mpsc::Receiver<Entry>,
+    store: Store,
+    events: broadcast::Sender<RunEvent>,
+    stored: Arc<Notify>,
+) {
     let mut entries = Vec::new();
     while receiver.recv_many(&mut entries, MERGED).await > 0 {
         let changes = latest(entries.iter().flat_map(|entry| &entry.changes));
         let together = if changes.is_empty() { Ok(()) } else { store.apply(changes).await };
+        let has_events = |entry: &Entry| entry.changes.iter().any(|change| matches!(change, Change::EventStored(_)));
+        let wake = entries.iter().any(has_events);
         for entry in entries.drain(..) {
             // What did not go together goes alone: one bad entry must not fail those of other runs.
             let outcome = match &together {
@@ -79,6 +95,9 @@ async fn record(mut receiver: mpsc::Receiver<Entry>, store: Store, events: broad
                 Err(_) => store.apply(entry.changes.clone()).await,
             };
             settle(entry, outcome, &events);
+        }
+        if wake {
+            stored.notify_one();
         }
     }
 }

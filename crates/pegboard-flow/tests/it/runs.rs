@@ -8,7 +8,7 @@ use pegboard_model::{CallEvent, ItemOutcome, PluginRunner, RunCause, RunState, W
 use serde_json::{Value as Json, json};
 
 use crate::fake::{FakeRunner, finished, ok, pickle, raised, said, started};
-use crate::world::{mapped, object, options, simple, stage, within, world};
+use crate::world::{mapped, object, options, simple, stage, within, workflow_document, world};
 
 #[tokio::test]
 async fn a_chain_passes_values_on() {
@@ -257,12 +257,12 @@ async fn applying_twice_replaces_the_spec_and_keeps_the_servers_annotations() {
     let text = |group: &str, stage: &str| {
         format!("metadata: {{name: w, annotations: {{group: {group}}}}}\nspec: {{stages: [{{name: {stage}, target: t.t}}]}}")
     };
-    let (first, is_new) = world.flow.apply(Flow::parse(&text("a", "one")).unwrap().remove(0)).await.unwrap();
+    let (first, is_new) = world.flow.apply(workflow_document(&text("a", "one"))).await.unwrap();
     assert!(is_new);
     let mut marked = first.clone();
     marked.metadata.annotations.insert("flowdapt.ai/x".to_owned(), "kept".to_owned());
     world.store.update(&marked, None).await.unwrap();
-    let (second, is_new) = world.flow.apply(Flow::parse(&text("b", "two")).unwrap().remove(0)).await.unwrap();
+    let (second, is_new) = world.flow.apply(workflow_document(&text("b", "two"))).await.unwrap();
     assert!(!is_new);
     assert_eq!((second.metadata.uid, second.metadata.created_at), (first.metadata.uid, first.metadata.created_at));
     assert_eq!(second.spec.stages[0].name, "two");
@@ -277,7 +277,7 @@ async fn many_apply_at_once_and_all_succeed() {
     let applies = (0..8).map(|index| {
         let flow = world.flow.clone();
         let text = format!("metadata: {{name: w}}\nspec: {{stages: [{{name: s{index}, target: t.t}}]}}");
-        async move { flow.apply(Flow::parse(&text).unwrap().remove(0)).await }
+        async move { flow.apply(workflow_document(&text)).await }
     });
     let outcomes = futures::future::join_all(applies).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.as_ref().unwrap().1).count(), 1);

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::Notify;
 
 use crate::fake::{FakeRunner, died, failed, finished, pickle, raised, said, started};
-use crate::world::{World, mapped, object, open, options, simple, stage, within, world};
+use crate::world::{World, mapped, object, open, options, simple, stage, within, workflow_document, world};
 
 fn states(run: &Run) -> Vec<(&str, RunState)> {
     run.stages.iter().map(|stage| (stage.name.as_str(), stage.state)).collect()
@@ -262,7 +262,7 @@ async fn a_store_that_stops_taking_changes_fails_the_run_and_nothing_else() {
             updated_at: Timestamp(0),
             annotations: std::collections::BTreeMap::new(),
         },
-        spec: Flow::parse("metadata: {name: w}\nspec: {stages: [{name: a, target: fake.a}]}").unwrap().remove(0).spec,
+        spec: workflow_document("metadata: {name: w}\nspec: {stages: [{name: a, target: fake.a}]}").spec,
     };
     let refused = within(world.flow.run(&workflow, object(json!({})), None, RunCause::Api)).await.unwrap_err();
     assert_eq!(refused.code, "store-unavailable");

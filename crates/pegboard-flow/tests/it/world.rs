@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pegboard_flow::{Flow, FlowOptions};
+use pegboard_flow::{Clock, Document, Flow, FlowOptions, Retention, WorkflowDocument};
 use pegboard_model::{PluginRunner, Run, RunCause, RunId, Workflow};
 use pegboard_store::{Store, StoreOptions};
 use serde_json::{Map, Value as Json, json};
@@ -36,6 +36,16 @@ pub(crate) fn options() -> FlowOptions {
         log_limit: 10_000,
         default_namespace: "default".to_owned(),
         artifacts_directory: "/data/artifacts".into(),
+        retention: Retention::Forever,
+        clock: Clock::default(),
+    }
+}
+
+/// The workflow of a text with one.
+pub(crate) fn workflow_document(text: &str) -> WorkflowDocument {
+    match Flow::parse(text).unwrap().remove(0) {
+        Document::Workflow(document) => document,
+        other => panic!("no workflow: {other:?}"),
     }
 }
 
@@ -57,8 +67,7 @@ pub(crate) fn mapped(name: &str, depends_on: &[&str], options: Json) -> Json {
 impl World {
     pub(crate) async fn workflow(&self, stages: &[Json]) -> Workflow {
         let text = json!({ "kind": "workflow", "metadata": { "name": "w" }, "spec": { "stages": stages } }).to_string();
-        let document = Flow::parse(&text).unwrap().remove(0);
-        self.flow.apply(document).await.unwrap().0
+        self.flow.apply(workflow_document(&text)).await.unwrap().0
     }
 
     pub(crate) async fn start(&self, stages: &[Json], input: Json) -> RunId {

@@ -10,4 +10,4 @@ pub use crate::error::{ErrorAnswer, ErrorBody};
 pub use news::{InstallNews, Progress, StatusAnswer};
 pub use plugin::{InstallBody, PluginAnswer, PluginContribution, PluginList, UpgradeBody, WorkerAnswer, WorkerList};
 pub use run::{FailureAnswer, ItemsAnswer, LogAnswer, LogPage, RunAnswer, RunBody, RunList, StageAnswer};
-pub use workflow::{AppliedWorkflow, ApplyAnswer, WorkflowAnswer, WorkflowList, WorkflowStage};
+pub use workflow::{AppliedResource, AppliedWorkflow, ApplyAnswer, WorkflowAnswer, WorkflowList, WorkflowStage};

@@ -2,30 +2,53 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use pegboard_flow::Flow;
-use pegboard_model::{Error, Workflow, WorkflowSpec};
+use pegboard_flow::{Document, Flow};
+use pegboard_model::{Error, Resource, ResourceSpec, Workflow, WorkflowSpec};
 use serde_json::{Value as Json_, json};
 
-use super::shape::{AppliedWorkflow, ApplyAnswer, ErrorAnswer, WorkflowAnswer, WorkflowList};
+use super::shape::{AppliedResource, AppliedWorkflow, ApplyAnswer, ErrorAnswer, WorkflowAnswer, WorkflowList};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::TextBody;
 
-/// Stores the workflows of a YAML or JSON text; one with a name that exists replaces it. Nothing is stored when one document
+/// Stores the workflows, configs and trigger rules of a YAML or JSON text; one with a name that exists replaces it. Nothing is stored when one document
 /// of the text is wrong.
 #[utoipa::path(post, path = "/api/v1/workflows", tag = "workflows",
     request_body(content = String, content_type = "application/yaml", description = "One or several documents"),
     responses((status = 200, body = ApplyAnswer), (status = 400, description = "Names line and column", body = ErrorAnswer)))]
 pub(crate) async fn apply(State(app): State<App>, TextBody(text): TextBody) -> Result<Json<ApplyAnswer>, ApiError> {
     let documents = Flow::parse(&text)?;
-    let mut applied = Vec::with_capacity(documents.len());
-    for document in documents {
-        let mut warnings = document.warnings.clone();
-        warnings.extend(Flow::check(&document.spec));
-        let (workflow, created) = app.flow.apply(document).await?;
-        applied.push(AppliedWorkflow { created, warnings, workflow: workflow.into() });
+    for document in &documents {
+        if let Document::Trigger(document) = document {
+            app.flow.check_trigger(&document.spec)?;
+        }
     }
-    Ok(Json(ApplyAnswer { applied }))
+    let mut answer = ApplyAnswer { applied: Vec::with_capacity(documents.len()), resources: Vec::new() };
+    for document in documents {
+        match document {
+            Document::Workflow(document) => {
+                let mut warnings = document.warnings.clone();
+                warnings.extend(Flow::check(&document.spec));
+                let (workflow, created) = app.flow.apply(document).await?;
+                answer.applied.push(AppliedWorkflow { created, warnings, workflow: workflow.into() });
+            }
+            Document::Config(document) => {
+                let warnings = document.warnings.clone();
+                answer.resources.push(applied(app.flow.apply(document).await?, warnings));
+            }
+            Document::Trigger(document) => {
+                let warnings = document.warnings.clone();
+                answer.resources.push(applied(app.flow.apply(document).await?, warnings));
+            }
+        }
+    }
+    Ok(Json(answer))
+}
+
+fn applied<S: ResourceSpec>((resource, created): (Resource<S>, bool), warnings: Vec<String>) -> AppliedResource {
+    let metadata = resource.metadata;
+    let (name, uid) = (metadata.name.to_string(), metadata.uid.to_string());
+    AppliedResource { kind: S::KIND.to_owned(), name, uid, created, warnings }
 }
 
 /// All workflows.

@@ -152,6 +152,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("flow.log_limit", Size, "64MiB", "Log kept per run; what comes later is counted and said."),
     Setting::new("flow.namespace", Text, "default", "Namespace of runs that name none."),
     Setting::new(
+        "flow.run_retention",
+        Text,
+        "-1",
+        "How long runs are kept after their end: `-1` for ever, `0` not at all, seconds, or a duration such as `2 hours` or `1w`.",
+    ),
+    Setting::new(
         "log.level",
         Text,
         "info",

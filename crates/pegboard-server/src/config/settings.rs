@@ -39,7 +39,7 @@ impl Settings {
         Ok(Self {
             store: store::from_values(&values, server.data.clone()),
             engine: EngineSettings::from_values(&values, server.data.clone()),
-            flow: flow::from_values(&values, &server.data),
+            flow: flow::from_values(&values, &server.data)?,
             log: LogSettings::from_values(&values)?,
             listing: values.listing,
             server,
@@ -117,6 +117,7 @@ mod tests {
         check("[engine]\nmemory = \"2 parsecs\"\n", &[], "setting-invalid", &["engine.memory", "parsecs", "512MiB"]);
         check("", &[("PEGBOARD__ENGINE__STOP_DEADLINE", "30")], "setting-invalid", &["PEGBOARD__ENGINE__STOP_DEADLINE", "30s"]);
         check("", &[("PEGBOARD__SERVER__LISTEN", "0.0.0.0:1")], "listen-not-loopback", &["0.0.0.0:1", "SSH tunnel"]);
+        check("[flow]\nrun_retention = \"soon\"\n", &[], "setting-invalid", &["flow.run_retention", "soon", "`1w`"]);
         check("", &[("PEGBOARD_URL", "127.0.0.1")], "setting-invalid", &["server.url"]);
         check("[log]\nformat = \"xml\"\n", &[], "setting-invalid", &["log.format", "json"]);
     }

@@ -57,8 +57,26 @@ pub struct WorkflowList {
 /// What became of an applied text.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ApplyAnswer {
-    /// One per document, in order.
+    /// One per workflow, in order.
     pub applied: Vec<AppliedWorkflow>,
+    /// One per config and trigger rule, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<AppliedResource>,
+}
+
+/// What became of one config or trigger rule.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AppliedResource {
+    /// `config` or `trigger_rule`.
+    pub kind: String,
+    /// Unique within its kind.
+    pub name: String,
+    /// Identity: a UUID.
+    pub uid: String,
+    /// Whether it is new; else the one with its name was replaced.
+    pub created: bool,
+    /// What cannot be meant, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// What became of one document.

@@ -11,7 +11,7 @@ use crate::failure::CommandFailure;
 use crate::output::{Output, instant};
 
 pub(crate) async fn apply(client: &Client, files: &[PathBuf], output: &Output) -> Result<(), CommandFailure> {
-    let mut all = ApplyAnswer { applied: Vec::new() };
+    let mut all = ApplyAnswer { applied: Vec::new(), resources: Vec::new() };
     for file in files {
         let answer = apply_text(client, read(file).await?).await.map_err(|failure| named(failure, file))?;
         if !output.json {
@@ -19,13 +19,19 @@ pub(crate) async fn apply(client: &Client, files: &[PathBuf], output: &Output) -
                 let done = if applied.created { "created" } else { "changed" };
                 output.line(&format!("workflow {} {done}", applied.workflow.name));
             }
+            for applied in &answer.resources {
+                let done = if applied.created { "created" } else { "changed" };
+                output.line(&format!("{} {} {done}", applied.kind, applied.name));
+            }
         }
         answer
             .applied
             .iter()
             .flat_map(|applied| &applied.warnings)
+            .chain(answer.resources.iter().flat_map(|applied| &applied.warnings))
             .for_each(|warning| output.note(&format!("warning: {warning}")));
         all.applied.extend(answer.applied);
+        all.resources.extend(answer.resources);
     }
     if output.json {
         output.data(&all);
