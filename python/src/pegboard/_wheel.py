@@ -20,6 +20,22 @@ from typing import Final
 FLOWDAPT_VERSION: Final = "0.1.52+pegboard"
 SUMMARY: Final = "Native API and worker host of Pegboard"
 FLOWDAPT_SUMMARY: Final = "What Flowdapt plugins import, provided by Pegboard"
+# By extra. Nothing is required: an environment is made without a network, and a plugin brings what it imports. `field` is what the original
+# brings along and plugins in the field import without saying so.
+FLOWDAPT_EXTRAS: Final = {
+    "frames": ("numpy>=1.26.4,<3", "pandas>=2.0.2", "pyarrow>=15"),
+    "s3": ("fsspec>=2023.12", "s3fs>=2023.12.1"),
+    "field": (
+        "cloudpickle>=3.1.1",
+        "fsspec>=2023.12",
+        "numpy>=1.26.4,<3",
+        "orjson>=3.10.15",
+        "pandas>=2.0.2",
+        "pyarrow>=15",
+        "pydantic>=2.5.3,<3",
+        "PyYAML>=6",
+    ),
+}
 REQUIRES_PYTHON: Final = ">=3.10"
 # Zip cannot say an earlier time.
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -39,7 +55,7 @@ def main(arguments: list[str]) -> dict[str, object]:
         version = read_version(package / "_version.py")
         wheels = [
             write_wheel(output, "pegboard", version, SUMMARY, [], files(package, "pegboard", leave_out=compat)),
-            write_wheel(output, "flowdapt", FLOWDAPT_VERSION, FLOWDAPT_SUMMARY, [f"pegboard=={version}"], files(compat, "flowdapt")),
+            write_wheel(output, "flowdapt", FLOWDAPT_VERSION, FLOWDAPT_SUMMARY, flowdapt_requires(version), files(compat, "flowdapt")),
         ]
     except (OSError, ValueError) as error:
         return {"result": "error", "kind": "unwritable", "message": str(error)}
@@ -51,6 +67,15 @@ def read_version(path: Path) -> str:
     if found is None:
         raise ValueError(f"`{path}` names no version")
     return found.group(1)
+
+
+def flowdapt_requires(version: str) -> list[str]:
+    """Lines of the metadata."""
+    lines = [f"Requires-Dist: pegboard=={version}"]
+    for extra, requirements in FLOWDAPT_EXTRAS.items():
+        lines.append(f"Provides-Extra: {extra}")
+        lines.extend(f'Requires-Dist: {requirement}; extra == "{extra}"' for requirement in requirements)
+    return lines
 
 
 def files(folder: Path, prefix: str, leave_out: Path | None = None) -> list[tuple[str, bytes]]:
@@ -76,7 +101,7 @@ def write_wheel(output: Path, name: str, version: str, summary: str, requires: l
         f"Summary: {summary}",
         "License: Apache-2.0",
         f"Requires-Python: {REQUIRES_PYTHON}",
-        *(f"Requires-Dist: {requirement}" for requirement in requires),
+        *requires,
     ]
     wheel = ["Wheel-Version: 1.0", "Generator: pegboard", "Root-Is-Purelib: true", "Tag: py3-none-any"]
     content = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import itertools
 from collections.abc import Callable
 from typing import Any, Final
 
+from ....lib.optional import optional
 from ..interface import Artifact
 
 __all__ = [
@@ -77,6 +79,7 @@ def _loader(format: str, executor: str, options: dict[str, Any]) -> Callable[[Ar
 
 def _frame_to(artifact: Artifact, value: Any, format: str, num_parts: int = 1, **options: Any) -> None:
     write = {"parquet": "to_parquet", "csv": "to_csv"}[format]
+    _need_engine(format)
     for index, (start, end) in enumerate(_splits(len(value), num_parts)):
         buffer = io.BytesIO()
         getattr(value.iloc[start:end], write)(buffer, **options)
@@ -87,8 +90,14 @@ def _frame_from(artifact: Artifact, format: str, **options: Any) -> Any:
     import pandas
 
     read = getattr(pandas, {"parquet": "read_parquet", "csv": "read_csv", "orc": "read_orc"}[format])
+    _need_engine(format)
     parts = [read(io.BytesIO(file.read()), **options) for file in _partitions(artifact, format)]
     return parts[0] if len(parts) == 1 else pandas.concat(parts)
+
+
+def _need_engine(format: str) -> None:
+    if format == "orc" or (format == "parquet" and importlib.util.find_spec("fastparquet") is None):
+        optional("pyarrow", purpose=f"a frame as `{format}`")
 
 
 def _array_to(artifact: Artifact, value: Any, format: str, num_parts: int = 1, **options: Any) -> None:
