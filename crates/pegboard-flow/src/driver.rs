@@ -2,21 +2,29 @@
 //!
 //! One task per run. It decides nothing about order: it carries events to the machine and does what the machine says.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use pegboard_model::{CallEvent, Failure, FailureKind, LogLevel, Operation, PluginName, Run, RunState, Value, Workflow};
 use serde_json::{Map, Value as Json};
 
+use crate::cache;
 use crate::calls::{Calls, Purpose, Request};
+use crate::chance::chance;
 use crate::context::context;
 use crate::events::RunEvent;
 use crate::flow::Shared;
+use crate::gate::{Key, Want, Wants};
+use crate::graph::Node;
 use crate::machine::{Command, Event, Machine};
 use crate::outbox::COUNTS_EVERY;
 use crate::plan::Plan;
 use crate::record::{Channels, Control, RunRecord};
+use crate::resources::wants;
 use crate::retention::result_key;
 
 /// Events handled between two recordings.
@@ -28,9 +36,24 @@ const ENCODE_DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Driver {
     record: RunRecord,
     machine: Machine,
+    /// Merged for this workflow.
+    config: Map<String, Json>,
+    plan: Arc<Plan>,
     plugins: Vec<PluginName>,
+    /// What calls of each stage ask for.
+    wants: Vec<Wants>,
     calls: Calls,
+    /// Delays before further attempts, and looks into the cache.
+    pending: FuturesUnordered<BoxFuture<'static, Pending>>,
+    /// Under which keys results are kept, by stage.
+    cache_keys: HashMap<usize, cache::Key>,
     ended: bool,
+}
+
+/// What comes of something that is no call.
+enum Pending {
+    Again(Event),
+    Looked { stage: usize, look: cache::Look },
 }
 
 /// Runs a workflow from its first stage to its end, and on until the calls that were let go are over.
@@ -54,19 +77,54 @@ pub(crate) async fn drive(
             return;
         }
     };
+    let wants = match stage_wants(&plan, &record) {
+        Ok(wants) => wants,
+        Err(failure) => {
+            refuse(&mut record, failure);
+            if record.finish().await {
+                shared.forget(uid);
+            }
+            return;
+        }
+    };
     for note in &plan.notes {
         record.say(None, LogLevel::Warning, note.clone());
     }
     let context = Arc::new(context(&record.run, workflow, &config, &shared.options.artifacts_directory));
     let plugins: Vec<PluginName> = plan.nodes.iter().map(|node| shared.runner.owner(&node.target)).collect();
     let slots = plugins.iter().map(|plugin| shared.runner.slots(plugin)).collect();
-    let calls = Calls::new(Arc::clone(&shared.runner), context);
-    let mut driver = Driver { record, machine: Machine::new(plan, slots), plugins, calls, ended: false };
+    let gate = shared.gate.clone();
+    let calls = Calls::new(Arc::clone(&shared.runner), gate, context);
+    let mut driver = Driver {
+        record,
+        config,
+        machine: Machine::new(Arc::clone(&plan), slots, chance),
+        plan,
+        plugins,
+        wants,
+        calls,
+        pending: FuturesUnordered::new(),
+        cache_keys: HashMap::new(),
+        ended: false,
+    };
     driver.work().await;
     if driver.record.finish().await {
         driver.outlive().await;
         shared.forget(uid);
     }
+}
+
+/// What calls of each stage are admitted with.
+fn stage_wants(plan: &Plan, record: &RunRecord) -> Result<Vec<Wants>, Failure> {
+    let of = |node: &Node| {
+        let mut all = wants(&node.name, &node.asks.resources, &record.shared.options.resources)?;
+        if let Some(most) = node.asks.concurrency {
+            let key = Key::Stage { workflow: record.run.workflow.clone(), stage: node.name.clone() };
+            all.push(Want { key, amount: 1.0, limit: f64::from(most) });
+        }
+        Ok(all.into())
+    };
+    plan.nodes.iter().map(of).collect()
 }
 
 /// Ends a run that cannot start.
@@ -107,6 +165,7 @@ impl Driver {
                 Control::Interrupt => self.stop(RunState::Interrupted, None),
             },
             Some((purpose, event)) = self.calls.next(), if !self.calls.is_empty() => self.receive(purpose, event).await,
+            Some(pending) = self.pending.next(), if !self.pending.is_empty() => self.pended(pending),
             () = tick, if self.record.has_counts() => {}
         }
         for _ in 0..EVENTS_PER_TURN {
@@ -121,6 +180,21 @@ impl Driver {
 
     fn stop(&mut self, state: RunState, failure: Option<Failure>) {
         let commands = self.machine.step(Event::Stop { state, failure });
+        self.perform(commands);
+    }
+
+    fn pended(&mut self, pending: Pending) {
+        let event = match pending {
+            Pending::Again(event) => event,
+            Pending::Looked { stage, look } => {
+                if let Some(trouble) = look.trouble {
+                    self.record.say(Some(stage), LogLevel::Warning, trouble);
+                }
+                self.cache_keys.extend(look.key.map(|key| (stage, key)));
+                Event::Looked { stage, found: look.found }
+            }
+        };
+        let commands = self.machine.step(event);
         self.perform(commands);
     }
 
@@ -176,6 +250,24 @@ impl Driver {
                 Command::Counts { stage, counts } => self.record.counts(stage, counts),
                 Command::StageEnded { stage, state, failure } => self.record.stage_ended(stage, state, failure),
                 Command::Log { stage, level, text } => self.record.say(Some(stage), level, text),
+                Command::Later { stage, group, delay } => {
+                    let over = tokio::time::sleep(delay).map(move |()| Pending::Again(Event::Again { stage, group }));
+                    self.pending.push(over.boxed());
+                }
+                Command::Look { stage, arguments } => {
+                    let node = &self.plan.nodes[stage];
+                    let question = cache::Question::of(node, arguments, &self.record.run, &self.config);
+                    let (store, runner) = (self.record.shared.store.clone(), Arc::clone(&self.record.shared.runner));
+                    let look = cache::look(store, runner, question).map(move |look| Pending::Looked { stage, look });
+                    self.pending.push(look.boxed());
+                }
+                Command::Keep { stage, argument } => {
+                    if let Some(key) = self.cache_keys.remove(&stage) {
+                        let shared = &self.record.shared;
+                        shared.drivers.spawn(cache::keep(shared.store.clone(), Arc::clone(&shared.runner), key, argument));
+                    }
+                }
+                Command::Cached { stage } => self.record.cached(stage),
                 Command::CancelStage { stage } => self.calls.cancel_stage(stage),
                 Command::CancelAll => self.calls.cancel_all(),
                 Command::LetGo => self.calls.let_go(),
@@ -192,14 +284,25 @@ impl Driver {
 
     fn submit(&mut self, purpose: Purpose, operation: Operation, deadline: Option<Duration>) {
         let stage = purpose.stage();
-        let plugin = self.plugins[stage].clone();
-        self.calls.submit(Request { purpose, plugin, stage: self.record.run.stages[stage].name.clone(), operation, deadline });
+        let asks = &self.plan.nodes[stage].asks;
+        let is_work = matches!(purpose, Purpose::Stage(_) | Purpose::Items { .. });
+        self.calls.submit(Request {
+            purpose,
+            plugin: self.plugins[stage].clone(),
+            stage: self.record.run.stages[stage].name.clone(),
+            operation,
+            deadline: if is_work { asks.timeout } else { deadline },
+            wants: if is_work { Arc::clone(&self.wants[stage]) } else { Arc::from([]) },
+            priority: asks.priority,
+        });
     }
 
     /// Puts the result where it fits. What goes wrong here is said in the log and fails nothing.
     async fn keep_result(&mut self, value: Option<Value>) {
         let trouble = match value {
-            Some(Value::Inline(json)) if json.len() <= self.record.shared.options.result_limit || !self.record.channels.is_kept => {
+            Some(Value::Inline(json))
+                if json.len() <= self.record.shared.options.result_limit || !self.record.channels.is_kept =>
+            {
                 match serde_json::from_slice(&json) {
                     Ok(result) => {
                         self.record.run.result = result;

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pegboard_model::{
-    Error, Metadata, PluginRunner, Resource, ResourceSpec, Run, RunCause, RunId, Workflow, WorkflowSpec,
-};
+use pegboard_model::{Error, Metadata, PluginRunner, Resource, ResourceSpec, Run, RunCause, RunId, Workflow, WorkflowSpec};
 use pegboard_store::{Store, StoreError, StoredEvent};
 use serde_json::{Map, Value as Json};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -16,14 +14,17 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::cache;
 use crate::clock::Clock;
 use crate::document::{self, Document, ResourceDocument, Warnings};
 use crate::event_log;
 use crate::events::RunEvent;
+use crate::gate::Gate;
 use crate::launch::Launch;
 use crate::plan;
 use crate::record::{Control, now};
 use crate::recorder::Recorder;
+use crate::resources::Resources;
 use crate::retention::{self, Retention};
 use crate::trigger::{self, Triggers};
 
@@ -49,6 +50,8 @@ pub struct FlowOptions {
     pub artifacts_directory: PathBuf,
     /// How long runs are kept after their end.
     pub retention: Retention,
+    /// How much there is of what stages ask for.
+    pub resources: Resources,
     /// What schedules and retention go by.
     pub clock: Clock,
 }
@@ -67,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) runner: Arc<dyn PluginRunner>,
     pub(crate) recorder: Recorder,
+    /// Who may call now.
+    pub(crate) gate: Gate,
     pub(crate) events: broadcast::Sender<RunEvent>,
     pub(crate) triggers: Triggers,
     /// Ends the tasks in the background.
@@ -107,6 +112,7 @@ impl Flow {
             store,
             runner,
             recorder,
+            gate: Gate::default(),
             events,
             active: Mutex::default(),
             stopping: AtomicBool::new(false),
@@ -121,6 +127,8 @@ impl Flow {
         shared.drivers.spawn(event_log::dispatch(Arc::clone(&shared), told_through));
         shared.drivers.spawn(trigger::keep_time(Arc::clone(&shared)));
         shared.drivers.spawn(retention::sweep(Arc::clone(&shared)));
+        shared.drivers.spawn(cache::sweep(shared.store.clone(), shared.stop.clone()));
+        shared.drivers.spawn(Arc::clone(&shared).resume_interrupted(interrupted));
         let background = Arc::new(shared.stop.clone().drop_guard());
         Ok(Self { shared, _background: background })
     }
@@ -211,7 +219,11 @@ impl Flow {
         };
         // One whose end could not be recorded is known better here, even when the store does not answer at all.
         let uid = found.as_ref().ok().and_then(Option::as_ref).map(|run| run.uid).or_else(|| identifier.parse().ok());
-        if let Some(run) = uid.and_then(|uid| self.shared.active(uid)).filter(|active| active.is_kept).and_then(|active| active.end.borrow().clone()) {
+        if let Some(run) = uid
+            .and_then(|uid| self.shared.active(uid))
+            .filter(|active| active.is_kept)
+            .and_then(|active| active.end.borrow().clone())
+        {
             return Ok(Run::clone(&run));
         }
         found?.ok_or_else(|| not_found(identifier))

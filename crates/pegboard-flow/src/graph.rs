@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use pegboard_model::{Stage, StageType, WorkflowSpec};
 use serde_json::Value as Json;
 
+use crate::asks::{Asks, asks};
+
 /// A stage as it will run.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -17,6 +19,7 @@ pub(crate) struct Node {
     pub(crate) allow_partial_failure: bool,
     /// In the order in which their results are passed.
     pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) asks: Asks,
 }
 
 /// What a stage waits for.
@@ -48,13 +51,15 @@ pub(crate) struct Graph {
     pub(crate) replaced: Vec<Replaced>,
     /// Options that cannot be laid over their stage, one sentence each.
     pub(crate) unusable: Vec<String>,
+    /// Options that mean nothing to us, one sentence each: the dialect knows no such options.
+    pub(crate) ignored: Vec<String>,
 }
 
 impl Graph {
     /// Linear in stages and dependencies.
     pub(crate) fn of(spec: &WorkflowSpec) -> Self {
-        let mut unusable = Vec::new();
-        let laid: Vec<Laid> = spec.stages.iter().map(|stage| lay_options(stage, &mut unusable)).collect();
+        let (mut unusable, mut ignored) = (Vec::new(), Vec::new());
+        let laid: Vec<Laid> = spec.stages.iter().map(|stage| lay_options(stage, &mut unusable, &mut ignored)).collect();
         let mut last: HashMap<&str, usize> = HashMap::with_capacity(laid.len());
         for (position, stage) in laid.iter().enumerate() {
             last.insert(&stage.name, position);
@@ -89,9 +94,10 @@ impl Graph {
                         None => Dependency::Unknown(name.clone()),
                     })
                     .collect(),
+                asks: stage.asks.clone(),
             })
             .collect();
-        Self { nodes, replaced, unusable }
+        Self { nodes, replaced, unusable, ignored }
     }
 }
 
@@ -103,9 +109,10 @@ struct Laid {
     map_on: Option<String>,
     allow_partial_failure: bool,
     depends_on: Vec<String>,
+    asks: Asks,
 }
 
-fn lay_options(stage: &Stage, unusable: &mut Vec<String>) -> Laid {
+fn lay_options(stage: &Stage, unusable: &mut Vec<String>, ignored: &mut Vec<String>) -> Laid {
     let mut refuse = |key: &str, expected: &str| {
         unusable.push(format!("option `{key}` of stage `{}` is `{}`, not {expected}", stage.name, stage.options[key]));
     };
@@ -142,7 +149,11 @@ fn lay_options(stage: &Stage, unusable: &mut Vec<String>) -> Laid {
         }),
         _ => true,
     };
-    Laid { name, target, stage_type: stage.stage_type, map_on, allow_partial_failure, depends_on }
+    let asks = asks(stage, |key, problem| {
+        let path = problem.inner.as_ref().map_or_else(|| key.to_owned(), |inner| format!("{key}.{inner}"));
+        ignored.push(format!("option `{path}` of stage `{}` {} and is ignored", stage.name, problem.reason));
+    });
+    Laid { name, target, stage_type: stage.stage_type, map_on, allow_partial_failure, depends_on, asks }
 }
 
 fn names(value: &Json) -> Option<Vec<String>> {

@@ -168,6 +168,7 @@ fn stage_runs(graph: &Graph) -> Vec<StageRun> {
         finished_at: None,
         items: None,
         failure: None,
+        cached: false,
     };
     graph.nodes.iter().map(stage).collect()
 }

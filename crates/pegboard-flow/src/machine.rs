@@ -11,9 +11,11 @@ use std::time::Duration;
 use pegboard_model::run::ItemCounts;
 use pegboard_model::{Argument, Failure, FailureKind, ItemOutcome, LogLevel, Operation, RunState, StageType, Value};
 
-use crate::fan_out::{FailedItem, FanOut};
+use crate::asks::Asks;
+use crate::fan_out::{Delayed, FailedItem, FanOut, Manner};
 use crate::graph::Dependency;
 use crate::plan::{Plan, has_nothing_to_map};
+use crate::retry;
 
 /// Dropped items that are logged one by one; the rest is counted.
 const DROPPED_TOLD: u64 = 20;
@@ -37,6 +39,10 @@ pub(crate) enum Event {
     BatchEnded { stage: usize, batch: u64, busy: Duration },
     /// A call failed as a whole.
     Failed { stage: usize, batch: Option<u64>, failure: Failure },
+    /// The delay before another attempt is over; of a group of items, or of the stage's one call.
+    Again { stage: usize, group: Option<u64> },
+    /// Whether an earlier result of the stage was kept.
+    Looked { stage: usize, found: Option<Argument> },
     /// The result was said, or could not be.
     Encoded,
     /// Somebody ends the run: cancelled, interrupted, or failed for a reason outside of the workflow.
@@ -56,6 +62,14 @@ pub(crate) enum Command {
     StageEnded { stage: usize, state: RunState, failure: Option<Failure> },
     /// Say something in the run's log.
     Log { stage: usize, level: LogLevel, text: String },
+    /// Say `Again` after a while.
+    Later { stage: usize, group: Option<u64>, delay: Duration },
+    /// Look for an earlier result of the stage, called with these.
+    Look { stage: usize, arguments: Option<Vec<Argument>> },
+    /// Keep the stage's result for later runs.
+    Keep { stage: usize, argument: Argument },
+    /// The stage's result is an earlier one.
+    Cached { stage: usize },
     /// Drop the calls of one stage.
     CancelStage { stage: usize },
     /// Drop all calls.
@@ -78,14 +92,21 @@ struct StageProgress {
     value: Option<Argument>,
     state: RunState,
     work: Work,
+    /// The value is an earlier one.
+    is_cached: bool,
 }
 
 /// What a stage is doing.
 #[derive(Debug)]
 enum Work {
     None,
-    /// One call.
-    Call,
+    /// An earlier result is looked for; what the stage receives waits here.
+    Looking(Option<Vec<Argument>>),
+    /// One call: what is asked, when it may be asked again, and which attempt it is.
+    Call {
+        again: Option<Operation>,
+        attempt: u32,
+    },
     /// Its iterable is being taken apart; what every item receives besides itself waits here.
     Expanding(Option<Vec<Argument>>),
     /// Its items are under way.
@@ -100,11 +121,13 @@ pub(crate) struct Machine {
     stages: Vec<StageProgress>,
     unfinished: usize,
     ended: bool,
+    /// A random number from 0 to below 1.
+    chance: fn() -> f64,
 }
 
 impl Machine {
-    /// `slots`: how many calls of each stage's plugin run side by side.
-    pub(crate) fn new(plan: Arc<Plan>, slots: Vec<usize>) -> Self {
+    /// `slots`: how many calls of each stage's plugin run side by side; `chance` gives numbers from 0 to below 1.
+    pub(crate) fn new(plan: Arc<Plan>, slots: Vec<usize>, chance: fn() -> f64) -> Self {
         let stages = plan
             .nodes
             .iter()
@@ -115,9 +138,10 @@ impl Machine {
                 value: None,
                 state: RunState::Pending,
                 work: Work::None,
+                is_cached: false,
             })
             .collect();
-        Self { unfinished: plan.nodes.len(), plan, slots, stages, ended: false }
+        Self { unfinished: plan.nodes.len(), plan, slots, stages, ended: false, chance }
     }
 
     /// Takes one event in. After `End` there are no more commands.
@@ -139,7 +163,13 @@ impl Machine {
             Event::Expanded { stage, items } => self.expanded(stage, items, &mut commands),
             Event::Items { stage, batch, first, outcomes } => self.items(stage, batch, first, outcomes, &mut commands),
             Event::BatchEnded { stage, batch, busy } => self.batch_ended(stage, batch, busy, &mut commands),
-            Event::Failed { stage, batch, failure } => Err((stage, self.explained(stage, batch, failure))),
+            Event::Failed { stage, batch: Some(batch), failure } => self.batch_failed(stage, batch, failure, &mut commands),
+            Event::Failed { stage, batch: None, failure } => self.call_failed(stage, failure, &mut commands),
+            Event::Again { stage, group } => {
+                self.again(stage, group, &mut commands);
+                Ok(())
+            }
+            Event::Looked { stage, found } => self.looked(stage, found, &mut commands),
             Event::Encoded => {
                 self.ended = true;
                 commands.push(Command::End { state: RunState::Finished, failure: None });
@@ -191,12 +221,25 @@ impl Machine {
             return Err(empty.hint(format!("give stage `{}` a dependency or `options.map_on`", node.name)));
         }
         let arguments = (!node.dependencies.is_empty()).then(|| self.take_arguments(&node.dependencies));
+        if node.asks.cache {
+            commands.push(Command::Look { stage, arguments: arguments.clone() });
+            self.stages[stage].work = Work::Looking(arguments);
+            return Ok(false);
+        }
+        Ok(self.send(stage, arguments, commands))
+    }
+
+    /// Sends the first calls. True when there was nothing to run over.
+    fn send(&mut self, stage: usize, arguments: Option<Vec<Argument>>, commands: &mut Vec<Command>) -> bool {
+        let plan = Arc::clone(&self.plan);
+        let node = &plan.nodes[stage];
         match node.stage_type {
             StageType::Simple => {
-                self.stages[stage].work = Work::Call;
                 let operation = Operation::Stage { target: node.target.clone(), arguments };
+                let again = node.asks.retries.map(|_| operation.clone());
+                self.stages[stage].work = Work::Call { again, attempt: 1 };
                 commands.push(Command::Call { stage, batch: None, operation });
-                Ok(false)
+                false
             }
             StageType::Parameterized => self.start_fan_out(stage, node.map_on.clone(), arguments, commands),
         }
@@ -208,12 +251,12 @@ impl Machine {
         map_on: Option<String>,
         arguments: Option<Vec<Argument>>,
         commands: &mut Vec<Command>,
-    ) -> Result<bool, Failure> {
+    ) -> bool {
         if map_on.is_some() {
             // The iterable is in the run's input, which the worker has; what the dependencies gave goes to every item.
             self.stages[stage].work = Work::Expanding(arguments);
             commands.push(Command::Call { stage, batch: None, operation: Operation::Expand { map_on, arguments: None } });
-            return Ok(false);
+            return false;
         }
         let mut arguments = arguments.unwrap_or_default().into_iter();
         let iterable = arguments.next();
@@ -223,13 +266,13 @@ impl Machine {
             Some(Argument::List(items)) => {
                 self.mark_started(stage, commands);
                 let items = Arc::try_unwrap(items).unwrap_or_else(|shared| shared.to_vec());
-                Ok(self.fan_out(stage, items, others, commands))
+                self.fan_out(stage, items, others, commands)
             }
             iterable => {
                 self.stages[stage].work = Work::Expanding(others);
                 let operation = Operation::Expand { map_on: None, arguments: Some(iterable.into_iter().collect()) };
                 commands.push(Command::Call { stage, batch: None, operation });
-                Ok(false)
+                false
             }
         }
     }
@@ -255,12 +298,102 @@ impl Machine {
     }
 
     fn returned(&mut self, stage: usize, value: Value, commands: &mut Vec<Command>) -> Result<(), (usize, Failure)> {
-        if !matches!(self.stages[stage].work, Work::Call) {
+        if !matches!(self.stages[stage].work, Work::Call { .. }) {
             return Ok(());
         }
         self.stages[stage].value = Some(Argument::Single(value));
         let ready = self.complete(stage, commands);
         self.start(ready, commands)
+    }
+
+    fn looked(&mut self, stage: usize, found: Option<Argument>, commands: &mut Vec<Command>) -> Result<(), (usize, Failure)> {
+        let Work::Looking(arguments) = std::mem::replace(&mut self.stages[stage].work, Work::None) else { return Ok(()) };
+        let over = match found {
+            Some(value) => {
+                self.mark_started(stage, commands);
+                self.stages[stage].value = Some(value);
+                let text = "its result is that of an earlier call with the same inputs".to_owned();
+                commands.push(Command::Log { stage, level: LogLevel::Info, text });
+                commands.push(Command::Cached { stage });
+                self.stages[stage].is_cached = true;
+                true
+            }
+            None => self.send(stage, arguments, commands),
+        };
+        if over {
+            let ready = self.complete(stage, commands);
+            return self.start(ready, commands);
+        }
+        Ok(())
+    }
+
+    /// The delay of an attempt is over.
+    fn again(&mut self, stage: usize, group: Option<u64>, commands: &mut Vec<Command>) {
+        match (&mut self.stages[stage].work, group) {
+            (Work::Call { again: Some(operation), .. }, None) => {
+                let operation = operation.clone();
+                commands.push(Command::Call { stage, batch: None, operation });
+            }
+            (Work::Items(fan_out), Some(group)) => {
+                fan_out.delay_over(group);
+                self.send_batches(stage, commands);
+            }
+            _ => {}
+        }
+    }
+
+    /// A call that is not about items failed.
+    fn call_failed(&mut self, stage: usize, failure: Failure, commands: &mut Vec<Command>) -> Result<(), (usize, Failure)> {
+        let asks = &self.plan.nodes[stage].asks;
+        let Work::Call { attempt, .. } = &mut self.stages[stage].work else { return Err((stage, failure)) };
+        let failure = late(asks, failure);
+        match asks.retries.filter(|policy| retry::is_followed(Some(policy), *attempt, &failure)) {
+            Some(policy) => {
+                let delay = retry::delay(&policy, *attempt, (self.chance)());
+                let text = retry::story(&policy, *attempt, delay, &failure);
+                *attempt += 1;
+                commands.push(Command::Log { stage, level: LogLevel::Warning, text });
+                commands.push(Command::Later { stage, group: None, delay });
+                Ok(())
+            }
+            None => Err((stage, failure)),
+        }
+    }
+
+    /// A call about items failed as a whole.
+    fn batch_failed(
+        &mut self,
+        stage: usize,
+        batch: u64,
+        failure: Failure,
+        commands: &mut Vec<Command>,
+    ) -> Result<(), (usize, Failure)> {
+        let failure = late(&self.plan.nodes[stage].asks, self.explained(stage, batch, failure));
+        let Work::Items(fan_out) = &mut self.stages[stage].work else { return Err((stage, failure)) };
+        let before = fan_out.counts().failed;
+        let (delayed, dropped) = fan_out.batch_failed(batch, failure).map_err(|failure| (stage, failure))?;
+        commands.push(Command::Counts { stage, counts: fan_out.counts() });
+        let stops = fan_out.manner().stop_on_failure;
+        if let Some(item) = dropped {
+            if stops {
+                return Err((stage, item.failure));
+            }
+            tell_dropped(stage, before, vec![item], commands);
+        }
+        self.delay(stage, delayed, commands);
+        self.go_on(stage, commands)
+    }
+
+    /// Items are to be tried again.
+    fn delay(&mut self, stage: usize, delayed: Option<Delayed>, commands: &mut Vec<Command>) {
+        let (Some(Delayed { group, attempt, items, failure }), Some(policy)) = (delayed, self.plan.nodes[stage].asks.retries)
+        else {
+            return;
+        };
+        let delay = retry::delay(&policy, attempt, (self.chance)());
+        let text = retry::story_of_items(&policy, attempt, delay, &items, &failure);
+        commands.push(Command::Log { stage, level: LogLevel::Warning, text });
+        commands.push(Command::Later { stage, group: Some(group), delay });
     }
 
     fn expanded(&mut self, stage: usize, items: Vec<Value>, commands: &mut Vec<Command>) -> Result<(), (usize, Failure)> {
@@ -280,8 +413,14 @@ impl Machine {
         arguments: Option<Vec<Argument>>,
         commands: &mut Vec<Command>,
     ) -> bool {
-        let stop_on_failure = !self.plan.nodes[stage].allow_partial_failure;
-        let fan_out = FanOut::new(items, arguments, self.slots[stage], stop_on_failure);
+        let node = &self.plan.nodes[stage];
+        let manner = Manner {
+            slots: self.slots[stage],
+            stop_on_failure: !node.allow_partial_failure,
+            retries: node.asks.retries,
+            has_timeout: node.asks.timeout.is_some(),
+        };
+        let fan_out = FanOut::new(items, arguments, manner);
         commands.push(Command::Counts { stage, counts: fan_out.counts() });
         if fan_out.is_over() {
             self.stages[stage].value = Some(fan_out.results());
@@ -302,7 +441,8 @@ impl Machine {
                 arguments: if node.dependencies.is_empty() { None } else { batch.arguments },
                 first: batch.first,
                 items: batch.items,
-                stop_on_failure: fan_out.stops_on_failure(),
+                // An item that may be tried again ends nothing.
+                stop_on_failure: fan_out.manner().stop_on_failure && fan_out.manner().retries.is_none(),
             };
             commands.push(Command::Call { stage, batch: Some(batch.number), operation });
         }
@@ -320,21 +460,13 @@ impl Machine {
         let before = fan_out.counts().failed;
         let failed = fan_out.ended(batch, first, outcomes).map_err(|failure| (stage, failure))?;
         commands.push(Command::Counts { stage, counts: fan_out.counts() });
-        if fan_out.stops_on_failure() {
+        if fan_out.manner().stop_on_failure {
             return match failed.into_iter().next() {
                 Some(item) => Err((stage, item.failure)),
                 None => Ok(()),
             };
         }
-        let told = usize::try_from(DROPPED_TOLD.saturating_sub(before)).unwrap_or_default();
-        for (number, FailedItem { index, failure }) in (before..).zip(failed.into_iter().take(told)) {
-            let text = format!("item {index} is dropped: {}: {}", failure.class, failure.message);
-            commands.push(Command::Log { stage, level: LogLevel::Warning, text });
-            // One traceback is enough to find the fault; the others are likely the same.
-            let lines = failure.traceback.iter().filter(|_| number == 0).flat_map(|traceback| traceback.lines());
-            let log = |line: &str| Command::Log { stage, level: LogLevel::Warning, text: line.to_owned() };
-            commands.extend(lines.take(TRACEBACK_LINES).map(log));
-        }
+        tell_dropped(stage, before, failed, commands);
         Ok(())
     }
 
@@ -346,7 +478,14 @@ impl Machine {
         commands: &mut Vec<Command>,
     ) -> Result<(), (usize, Failure)> {
         let Work::Items(fan_out) = &mut self.stages[stage].work else { return Ok(()) };
-        fan_out.batch_ended(batch, busy).map_err(|failure| (stage, failure))?;
+        let delayed = fan_out.batch_ended(batch, busy).map_err(|failure| (stage, failure))?;
+        self.delay(stage, delayed, commands);
+        self.go_on(stage, commands)
+    }
+
+    /// Sends more batches, or ends the stage.
+    fn go_on(&mut self, stage: usize, commands: &mut Vec<Command>) -> Result<(), (usize, Failure)> {
+        let Work::Items(fan_out) = &mut self.stages[stage].work else { return Ok(()) };
         if !fan_out.is_over() {
             self.send_batches(stage, commands);
             return Ok(());
@@ -371,6 +510,9 @@ impl Machine {
         let progress = &mut self.stages[stage];
         progress.work = Work::None;
         progress.state = RunState::Finished;
+        if let Some(argument) = progress.value.clone().filter(|_| self.plan.nodes[stage].asks.cache && !progress.is_cached) {
+            commands.push(Command::Keep { stage, argument });
+        }
         if progress.wanted == 0 {
             progress.value = None;
         }
@@ -389,9 +531,9 @@ impl Machine {
     }
 
     /// Says which items a worker took with it.
-    fn explained(&self, stage: usize, batch: Option<u64>, failure: Failure) -> Failure {
+    fn explained(&self, stage: usize, batch: u64, failure: Failure) -> Failure {
         let Work::Items(fan_out) = &self.stages[stage].work else { return failure };
-        match batch.and_then(|batch| fan_out.unsettled(batch)) {
+        match fan_out.unsettled(batch) {
             Some((first, last)) if failure.hint.is_none() => failure.hint(match last {
                 last if last == first => format!("item {first} was on"),
                 last => format!("items {first} to {last} were on; the first of them is the likely cause"),
@@ -431,6 +573,30 @@ impl Machine {
             progress.value = None;
         }
         self.ended = true;
+    }
+}
+
+/// A stage that says itself how long it may take fails with the name that Python has for it.
+fn late(asks: &Asks, failure: Failure) -> Failure {
+    match asks.timeout.filter(|_| failure.kind == FailureKind::Deadline) {
+        Some(timeout) => {
+            let message = format!("it took longer than its `timeout` of {} s", timeout.as_secs_f64());
+            Failure { class: "TimeoutError".to_owned(), message, ..failure }
+        }
+        None => failure,
+    }
+}
+
+/// Says which items are dropped; `before` that many were already.
+fn tell_dropped(stage: usize, before: u64, failed: Vec<FailedItem>, commands: &mut Vec<Command>) {
+    let told = usize::try_from(DROPPED_TOLD.saturating_sub(before)).unwrap_or_default();
+    for (number, FailedItem { index, failure, .. }) in (before..).zip(failed.into_iter().take(told)) {
+        let text = format!("item {index} is dropped: {}: {}", failure.class, failure.message);
+        commands.push(Command::Log { stage, level: LogLevel::Warning, text });
+        // One traceback is enough to find the fault; the others are likely the same.
+        let lines = failure.traceback.iter().filter(|_| number == 0).flat_map(|traceback| traceback.lines());
+        let log = |line: &str| Command::Log { stage, level: LogLevel::Warning, text: line.to_owned() };
+        commands.extend(lines.take(TRACEBACK_LINES).map(log));
     }
 }
 

@@ -166,6 +166,7 @@ mod tests {
             finished_at: None,
             items: None,
             failure: None,
+            cached: false,
         };
         Run {
             uid: RunId::random(),

@@ -36,7 +36,8 @@ pub(crate) fn plan(graph: Graph) -> Result<Plan, Failure> {
     if let Some(first) = graph.unusable.first() {
         return Err(Failure { class: "ValidationError".to_owned(), ..Failure::noticed(FailureKind::Target, first.clone()) });
     }
-    let notes = replacements(&graph);
+    let mut notes = replacements(&graph);
+    notes.extend(graph.ignored.iter().take(TOLD).cloned());
     let consumers = consumers(&graph.nodes);
     let (groups, stuck) = groups(&graph.nodes, &consumers, true);
     if !stuck.is_empty() {

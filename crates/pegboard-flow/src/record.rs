@@ -106,6 +106,12 @@ impl RunRecord {
         self.outbox.stage_changed(position);
     }
 
+    /// The stage takes an earlier result.
+    pub(crate) fn cached(&mut self, position: usize) {
+        self.run.stages[position].cached = true;
+        self.outbox.stage_changed(position);
+    }
+
     pub(crate) fn log(&mut self, lines: Vec<LogLine>) {
         self.outbox.log(lines);
     }
@@ -196,7 +202,9 @@ impl RunRecord {
         }
         if let Some(event) = untold {
             // There is no record of the run any more; that it ended is news all the same.
-            self.shared.recorder.send(vec![Change::EventStored(event)], &self.refuse).await;
+            if let Err(error) = self.shared.recorder.record(vec![Change::EventStored(event)]).await {
+                tracing::warn!(run.id = %self.run.uid, %error, "the event of the end of a run could not be stored");
+            }
         }
         self.announce();
         if self.removed {

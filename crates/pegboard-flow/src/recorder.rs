@@ -76,12 +76,7 @@ fn gone() -> StoreError {
     StoreError::Unavailable("the recorder has stopped".to_owned())
 }
 
-async fn record(
-    mut receiver: mpsc::Receiver<Entry>,
-    store: Store,
-    events: broadcast::Sender<RunEvent>,
-    stored: Arc<Notify>,
-) {
+async fn record(mut receiver: mpsc::Receiver<Entry>, store: Store, events: broadcast::Sender<RunEvent>, stored: Arc<Notify>) {
     let mut entries = Vec::new();
     while receiver.recv_many(&mut entries, MERGED).await > 0 {
         let changes = latest(entries.iter().flat_map(|entry| &entry.changes));
@@ -176,6 +171,7 @@ mod tests {
             finished_at: None,
             items: None,
             failure: None,
+            cached: false,
         }
     }
 

@@ -77,6 +77,9 @@ pub struct StageRun {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Its result is that of an earlier call with the same inputs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
 }
 
 /// Progress of a fan-out.

@@ -87,20 +87,6 @@ impl Fields {
         }
     }
 
-    /// A whole value, whatever it is.
-    pub(super) fn value(&mut self, key: &str) -> Option<(Place, Json)> {
-        self.take(key).map(|node| (node.place, Json::from(node)))
-    }
-
-    pub(super) fn boolean(&mut self, key: &str) -> Result<Option<bool>, Error> {
-        let Some(node) = self.take(key) else { return Ok(None) };
-        match node.content {
-            Content::Null => Ok(None),
-            Content::Boolean(value) => Ok(Some(value)),
-            other => Err(wrong(node.place, &self.path_to(key), &other, "a boolean")),
-        }
-    }
-
     pub(super) fn path_to(&self, key: &str) -> String {
         if self.path == "the document" { key.to_owned() } else { format!("{}.{key}", self.path) }
     }

@@ -1,13 +1,13 @@
 //! Workflows: stages (Flowdapt specification, section 3), and what a stage may ask for beyond the dialect.
 
-use std::time::Duration;
-
-use pegboard_model::{Error, Retries, Stage, StageType, WorkflowSpec};
+use pegboard_model::{Error, Stage, StageType, WorkflowSpec};
+use serde_json::{Map, Value as Json};
 
 use super::Warnings;
 use super::fields::{Fields, invalid, wrong};
+use crate::asks::{self, IN_OPTIONS, Problem};
 use crate::nearest::nearest;
-use crate::node::{Content, Node};
+use crate::node::{self, Content, Node, Place};
 
 const SPEC_KEYS: [&str; 1] = ["stages"];
 const STAGE_KEYS: [&str; 13] = [
@@ -61,42 +61,46 @@ fn stage(index: usize, node: Node, warnings: &mut Warnings) -> Result<Stage, Err
         description: fields.text("description")?.map(|(_, text)| text).unwrap_or_default(),
         version: fields.text("version")?.map(|(_, text)| text).unwrap_or_default(),
         depends_on: fields.texts("depends_on")?,
-        options: fields.object("options")?,
+        options: options(&mut fields, warnings)?,
         resources: fields.object("resources")?,
         priority: fields.integer("priority")?,
-        retries: retries(&mut fields)?,
-        timeout: timeout(&mut fields)?,
-        cache: fields.boolean("cache")?,
-        concurrency: concurrency(&mut fields)?,
+        retries: asked(&mut fields, "retries", asks::retries)?,
+        timeout: asked(&mut fields, "timeout", asks::timeout)?,
+        cache: asked(&mut fields, "cache", asks::cache)?,
+        concurrency: asked(&mut fields, "concurrency", asks::concurrency)?,
     })
 }
 
-fn retries(fields: &mut Fields) -> Result<Option<Retries>, Error> {
-    let Some((place, value)) = fields.value("retries").filter(|(_, value)| !value.is_null()) else { return Ok(None) };
-    let retries: Retries = serde_json::from_value(value).map_err(|error| {
-        invalid(place, format!("`{}`: {error}", fields.path_to("retries")))
-            .hint("write it as `{count: 3, delay: 1, factor: 2, longest: 60, jitter: 0.1}`; only `count` is needed")
-    })?;
-    let numbers = [("delay", retries.delay), ("factor", retries.factor), ("longest", retries.longest), ("jitter", retries.jitter)];
-    match numbers.into_iter().find(|(_, number)| !number.is_finite() || *number < 0.0) {
-        Some((key, number)) => {
-            let path = fields.path_to("retries");
-            Err(invalid(place, format!("`{path}.{key}` is {number}, not a number from 0")))
+/// A key beyond the dialect.
+fn asked<T>(fields: &mut Fields, key: &str, read: impl FnOnce(&Json) -> Result<T, Problem>) -> Result<Option<T>, Error> {
+    let Some(node) = fields.take(key).filter(|node| !matches!(node.content, Content::Null)) else { return Ok(None) };
+    read(&Json::from(node.clone())).map(Some).map_err(|problem| {
+        let (place, sentence) = told(&node, &fields.path_to(key), &problem);
+        Error { hint: problem.hint, ..invalid(place, sentence) }
+    })
+}
+
+/// Clients of the dialect write there what they like: what we cannot mean is no mistake for certain, so it is a warning.
+fn options(fields: &mut Fields, warnings: &mut Warnings) -> Result<Map<String, Json>, Error> {
+    let Some(node) = fields.take("options") else { return Ok(Map::new()) };
+    let path = fields.path_to("options");
+    let Content::Map(entries) = node.content else { return Err(wrong(node.place, &path, &node.content, "an object")) };
+    for (key, node) in entries.iter().filter(|(key, _)| IN_OPTIONS.contains(&key.text.as_str())) {
+        if let Err(problem) = asks::check(&key.text, &Json::from(node.clone())) {
+            let (place, sentence) = told(node, &format!("{path}.{}", key.text), &problem);
+            let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            warnings.push(format!("{place}: {sentence}, and is ignored{hint}"));
         }
-        None => Ok(Some(retries)),
     }
+    Ok(node::object(entries))
 }
 
-fn timeout(fields: &mut Fields) -> Result<Option<f64>, Error> {
-    let Some((place, value)) = fields.value("timeout").filter(|(_, value)| !value.is_null()) else { return Ok(None) };
-    let seconds = value.as_f64().filter(|seconds| *seconds > 0.0 && Duration::try_from_secs_f64(*seconds).is_ok());
-    let refused = || invalid(place, format!("`{}` is {value}, not a number above 0", fields.path_to("timeout")));
-    seconds.map(Some).ok_or_else(|| refused().hint("it is in seconds"))
-}
-
-fn concurrency(fields: &mut Fields) -> Result<Option<u32>, Error> {
-    let Some((place, value)) = fields.value("concurrency").filter(|(_, value)| !value.is_null()) else { return Ok(None) };
-    let most = value.as_u64().and_then(|most| u32::try_from(most).ok()).filter(|most| *most > 0);
-    let refused = || invalid(place, format!("`{}` is {value}, not an integer from 1", fields.path_to("concurrency")));
-    most.map(Some).ok_or_else(refused)
+/// Where the problem is, and what it is.
+fn told(node: &Node, path: &str, problem: &Problem) -> (Place, String) {
+    let Some(inner) = &problem.inner else { return (node.place, format!("`{path}` {}", problem.reason)) };
+    let place = match &node.content {
+        Content::Map(entries) => entries.iter().find(|(key, _)| key.text == *inner).map_or(node.place, |(key, _)| key.place),
+        _ => node.place,
+    };
+    (place, format!("`{path}.{inner}` {}", problem.reason))
 }

@@ -17,7 +17,7 @@ fn spec(stages: &Json) -> WorkflowSpec {
 fn machine(stages: &Json) -> Machine {
     let plan = plan(Graph::of(&spec(stages))).unwrap();
     let slots = vec![2; plan.nodes.len()];
-    Machine::new(Arc::new(plan), slots)
+    Machine::new(Arc::new(plan), slots, || 0.5)
 }
 
 fn value(text: &str) -> Value {
@@ -67,6 +67,12 @@ fn words(commands: &[Command]) -> Vec<String> {
             Command::Counts { stage, counts } => format!("counts {stage} {}/{}/{}", counts.done, counts.failed, counts.total),
             Command::StageEnded { stage, state, .. } => format!("ended {stage} {}", state.as_str()),
             Command::Log { stage, text, .. } => format!("log {stage} {text}"),
+            Command::Later { stage, group, delay } => {
+                format!("later {stage} {} {}", group.map_or("-".to_owned(), |group| group.to_string()), delay.as_secs_f64())
+            }
+            Command::Look { stage, arguments } => format!("look {stage} ({})", texts(arguments.as_ref())),
+            Command::Keep { stage, argument } => format!("keep {stage} {}", text(argument)),
+            Command::Cached { stage } => format!("cached {stage}"),
             Command::CancelStage { stage } => format!("cancel {stage}"),
             Command::CancelAll => "cancel all".to_owned(),
             Command::LetGo => "let go".to_owned(),
@@ -423,7 +429,7 @@ fn random_graphs_run_in_order_and_every_stage_once() {
         let stages = random_stages(&mut dice);
         let plan = plan(Graph::of(&WorkflowSpec { stages: stages.clone() })).unwrap();
         let slots = (0..plan.nodes.len()).map(|_| 1 + dice.below(4)).collect();
-        let mut machine = Machine::new(Arc::new(plan), slots);
+        let mut machine = Machine::new(Arc::new(plan), slots, || 0.5);
         let mut pending: Vec<Command> = Vec::new();
         let mut ended: HashMap<usize, usize> = HashMap::new();
         let mut result = None;
@@ -484,3 +490,5 @@ fn random_graphs_run_in_order_and_every_stage_once() {
         assert!(machine.stages.iter().all(|stage| stage.value.is_none()), "seed {seed}: a value was kept");
     }
 }
+
+mod asked;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use pegboard_model::{
     Argument, Call, CallEvent, Failure, FailureKind, ItemOutcome, LogLevel, LogLine, LogStream, Operation, PluginName,
@@ -33,6 +35,10 @@ pub(crate) struct FakeRunner {
     pub(crate) calls: Mutex<Vec<String>>,
     /// Calls that were dropped before they ended.
     pub(crate) dropped: Arc<AtomicUsize>,
+    /// Time that every call had.
+    pub(crate) deadlines: Mutex<Vec<Option<Duration>>>,
+    /// Of the source of every target.
+    pub(crate) version: Mutex<String>,
 }
 
 impl FakeRunner {
@@ -143,6 +149,7 @@ impl FakeRunner {
 
 impl PluginRunner for FakeRunner {
     fn call(&self, call: Call) -> BoxStream<'static, CallEvent> {
+        self.deadlines.lock().unwrap().push(call.deadline);
         let guard = DropCount { dropped: Arc::clone(&self.dropped), armed: true };
         stream::unfold((self.answer(call), guard), |(mut events, mut guard)| async move {
             let event = events.next().await?;
@@ -158,6 +165,10 @@ impl PluginRunner for FakeRunner {
 
     fn owner(&self, _target: &str) -> PluginName {
         PluginName::base()
+    }
+
+    fn version(&self, _target: &str) -> BoxFuture<'static, Option<String>> {
+        futures::future::ready(Some(self.version.lock().unwrap().clone())).boxed()
     }
 }
 

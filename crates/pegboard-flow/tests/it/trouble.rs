@@ -178,6 +178,7 @@ async fn starting_ends_what_an_earlier_server_left() {
             finished_at: None,
             items: None,
             failure: None,
+            cached: false,
         }],
         result: Json::Null,
         result_object: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pegboard_flow::{Clock, Document, Flow, FlowOptions, Retention, WorkflowDocument};
+use pegboard_flow::{Clock, Document, Flow, FlowOptions, Resources, Retention, WorkflowDocument};
 use pegboard_model::{PluginRunner, Run, RunCause, RunId, Workflow};
 use pegboard_store::{Store, StoreOptions};
 use serde_json::{Map, Value as Json, json};
@@ -37,6 +37,7 @@ pub(crate) fn options() -> FlowOptions {
         default_namespace: "default".to_owned(),
         artifacts_directory: "/data/artifacts".into(),
         retention: Retention::Forever,
+        resources: Resources::default(),
         clock: Clock::default(),
     }
 }

@@ -158,6 +158,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "How long runs are kept after their end: `-1` for ever, `0` not at all, seconds, or a duration such as `2 hours` or `1w`.",
     ),
     Setting::new(
+        "flow.resources",
+        List,
+        NONE,
+        "What stages may ask for together, as `cpus=4,memory=8GB,label=1`; cores and memory are those of the machine when not given.",
+    ),
+    Setting::new(
         "log.level",
         Text,
         "info",
