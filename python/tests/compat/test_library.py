@@ -85,13 +85,15 @@ def test_in_a_worker_the_server_says(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FLOWDAPT__STORAGE__PROTOCOL", "memory")
     said = {
         "storage": {"protocol": "s3", "base_path": "bucket", "default_os_strategy": "artifact"},
-        "configuration": {"name": "server", "services": {"compute": {"default_namespace": "ns"}}},
+        "configuration": {"name": "server", "app_dir": "/app", "services": {"compute": {"default_namespace": "ns"}}},
     }
     token = _run.active_run.set(_run.ActiveRun(_run.RunContext("r", said), "a"))
     try:
         found = config.get_configuration()
+        assert config.get_app_dir() == found.app_dir == Path("/app")
     finally:
         _run.active_run.reset(token)
+    assert config.get_app_dir() is None
     assert (found.name, found.storage.protocol, found.storage.base_path) == ("server", "s3", "bucket")
     assert (found.services.compute.default_namespace, found.services.compute.default_os_strategy) == ("ns", "artifact")
     assert config.get_configuration().storage.protocol == "memory"

@@ -194,7 +194,7 @@ def get_configuration(use_temp: bool = True) -> Configuration:
         raise RuntimeError("no configuration has been set")
     said: dict[str, Any] = {}
     if run is not None:
-        said = dict(run.configuration)
+        said = {key: value for key, value in run.configuration.items() if key not in NOT_SETTINGS}
         storage = dict(run.storage)
         strategy = storage.pop("default_os_strategy", None)
         said["storage"] = {**(said.get("storage") or {}), **storage}
@@ -220,10 +220,11 @@ def chosen_configuration() -> Configuration | None:
 
 
 def get_app_dir() -> Path | None:
-    """The application directory, if one was set here or by `FLOWDAPT__APP_DIR`."""
+    """The application directory, if one was set here, said by the server, or named by `FLOWDAPT__APP_DIR`."""
     if _state.app_dir is not None:
         return _state.app_dir
-    named = os.environ.get(f"{PREFIX}__APP_DIR")
+    run = api.current_run()
+    named = (run.configuration.get("app_dir") if run is not None else None) or os.environ.get(f"{PREFIX}__APP_DIR")
     return Path(named).expanduser() if named else None
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
-import tempfile
 import threading
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
@@ -55,6 +53,9 @@ class LocalFiles:
         return open(path, "rb")
 
     def write(self, path: str, data: bytes) -> None:
+        # Here and below: many a worker never writes an artifact, and its start counts.
+        import tempfile
+
         folder = os.path.dirname(path)
         os.makedirs(folder, exist_ok=True)
         descriptor, partial = tempfile.mkstemp(prefix=PARTIAL, dir=folder)
@@ -71,6 +72,8 @@ class LocalFiles:
         os.remove(path)
 
     def remove_folder(self, folder: str) -> None:
+        import shutil
+
         shutil.rmtree(folder, ignore_errors=not os.path.exists(folder))
 
 

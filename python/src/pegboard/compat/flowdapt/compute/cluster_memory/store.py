@@ -5,13 +5,14 @@ Values are kept pickled, so that every reader gets a copy of his own, as he does
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from multiprocessing.connection import Client, Connection, Listener
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 __all__ = ["ClientStore", "ProcessStore", "Store", "StoreServer", "chosen_store", "serve_from", "using"]
 
@@ -58,6 +59,10 @@ class StoreServer:
     """Offers a store to processes that know its address, over a Unix socket in a private folder."""
 
     def __init__(self, store: Store) -> None:
+        # Here and below: a worker of the server never needs these, and its start counts.
+        import secrets
+        from multiprocessing.connection import Listener
+
         self._store = store
         self._key = secrets.token_bytes(32)
         self._listener = Listener(None, "AF_UNIX", authkey=self._key)
@@ -69,6 +74,8 @@ class StoreServer:
         return str(self._listener.address), self._key
 
     def close(self) -> None:
+        from multiprocessing.connection import Client
+
         self._closing = True
         # Wakes the thread that accepts.
         with suppress(OSError, EOFError), Client(self.address[0], "AF_UNIX", authkey=self._key):
@@ -119,6 +126,8 @@ class ClientStore:
     def _ask(self, method: str, *arguments: Any) -> Any:
         connection = getattr(self._local, "connection", None)
         if connection is None:
+            from multiprocessing.connection import Client
+
             connection = self._local.connection = Client(self._address[0], "AF_UNIX", authkey=self._address[1])
         connection.send((method, arguments))
         return connection.recv()
