@@ -31,7 +31,7 @@ impl Body {
         match self.json()? {
             Some(Json::Object(object)) => Ok(object),
             Some(_) => Err(Refused::bad("body: Input should be a valid dictionary")),
-            None => Err(Refused::bad("body: Expecting value: line 1 column 1 (char 0)")),
+            None => Err(Refused::bad("Expecting value: line 1 column 1 (char 0)")),
         }
     }
 

@@ -6,6 +6,7 @@ mod api;
 mod cli;
 mod demo;
 mod errors;
+mod flowdapt;
 mod kill;
 mod misuse;
 mod python;

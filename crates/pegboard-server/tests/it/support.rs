@@ -177,7 +177,13 @@ impl World {
     /// Installs the fixture plugin that behaves.
     #[track_caller]
     pub(crate) fn install_good(&self) {
-        let path = root().join("fixtures/plugins/good");
+        self.install("good");
+    }
+
+    /// Installs a fixture plugin.
+    #[track_caller]
+    pub(crate) fn install(&self, name: &str) {
+        let path = root().join("fixtures/plugins").join(name);
         // Builds of one source folder share its scratch files: one at a time.
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,9 @@
+//! The Flowdapt dialect against the real binary: recorded exchanges, unmodified clients, and bad input row by row.
+
+mod bad_input;
+mod clients;
+mod compare;
+mod differences;
+mod exchange;
+mod golden;
+mod replay;
