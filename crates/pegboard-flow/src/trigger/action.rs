@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use pegboard_model::{
-    Call, CallEvent, CallId, Event, Operation, RunContext, Timestamp, TriggerRule, TriggerSpec, TriggerType,
-};
+use pegboard_model::{Call, CallEvent, CallId, Event, Operation, RunContext, Timestamp, TriggerRule, TriggerSpec, TriggerType};
 use pegboard_store::{Change, StoreError};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
@@ -158,7 +156,12 @@ async fn call(shared: Arc<Shared>, rule: TriggerRule) {
             Some(_) => continue,
         };
         tracing::warn!(trigger = name, action = target, %failure, "the action of a trigger failed");
-        shared.triggers.problem(rule.metadata.uid, &name, format!("action `{target}` failed: {failure}"), shared.options.clock.now());
+        shared.triggers.problem(
+            rule.metadata.uid,
+            &name,
+            format!("action `{target}` failed: {failure}"),
+            shared.options.clock.now(),
+        );
         return;
     }
 }

@@ -19,8 +19,9 @@ const USER_MODULES: &str = "user_modules.";
 pub fn check(spec: &TriggerSpec) -> Result<(), Error> {
     match spec.trigger_type {
         TriggerType::Condition => match &spec.rule {
-            Json::Object(rule) if !rule.is_empty() => condition::check(&spec.rule)
-                .map_err(|reason| invalid(reason).hint("a condition reads like `{\"eq\": [{\"var\": \"data.state\"}, \"failed\"]}`")),
+            Json::Object(rule) if !rule.is_empty() => condition::check(&spec.rule).map_err(|reason| {
+                invalid(reason).hint("a condition reads like `{\"eq\": [{\"var\": \"data.state\"}, \"failed\"]}`")
+            }),
             _ => Err(invalid("Condition rule must be a dictionary and is required")
                 .hint("for cron expressions set `spec.type` to `schedule`")),
         },

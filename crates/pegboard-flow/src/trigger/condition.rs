@@ -217,3 +217,100 @@ fn kind(value: &Json) -> &'static str {
         Json::Object(_) => "an object",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn value(rule: Json) -> Result<Json, String> {
+        let event = json!({
+            "type": "t", "data": { "workflow": "w", "n": 3, "f": 3.0, "none": null, "list": [1, { "x": 1 }], "": "blank" },
+        });
+        evaluate(&rule, &event, MAX_DEPTH)
+    }
+
+    #[test]
+    fn operators_have_pythons_meaning() {
+        for (rule, expected) in [
+            (json!(true), json!(true)),
+            (json!("text"), json!("text")),
+            (json!({ "var": "type" }), json!("t")),
+            (json!({ "var": ["data.workflow"] }), json!("w")),
+            (json!({ "var": "data.absent" }), json!(null)),
+            (json!({ "var": ["data.absent", 7] }), json!(7)),
+            (json!({ "var": ["data.none", 7] }), json!(null)),
+            (json!({ "var": ["data.list.0", "no"] }), json!("no")),
+            (json!({ "var": ["type.deeper", "no"] }), json!("no")),
+            (json!({ "var": "data." }), json!("blank")),
+            (json!({ "var": [{ "var": ["data.absent", "data.n"] }] }), json!(3)),
+            (json!({ "eq": [{ "var": "data.n" }, 3] }), json!(true)),
+            (json!({ "eq": [{ "var": "data.f" }, 3] }), json!(true)),
+            (json!({ "eq": [1, true] }), json!(true)),
+            (json!({ "eq": ["1", 1] }), json!(false)),
+            (json!({ "eq": [null, false] }), json!(false)),
+            (json!({ "eq": [[1.0, "a"], [1, "a"]] }), json!(true)),
+            (json!({ "ne": [1, 2] }), json!(true)),
+            (json!({ "gt": [2, 1.5] }), json!(true)),
+            (json!({ "lt": ["a", "b"] }), json!(true)),
+            (json!({ "lt": [9_007_199_254_740_992_i64, 9_007_199_254_740_993_i64] }), json!(true)),
+            (json!({ "ge": [2, 2] }), json!(true)),
+            (json!({ "le": [[1, 2], [1, 3]] }), json!(true)),
+            (json!({ "le": [[1, 2], [1]] }), json!(false)),
+            (json!({ "and": [] }), json!(true)),
+            (json!({ "and": [1, "", 2] }), json!("")),
+            (json!({ "and": [1, "x"] }), json!("x")),
+            (json!({ "or": [] }), json!(false)),
+            (json!({ "or": [0, null, "x", 1] }), json!("x")),
+            (json!({ "or": [0, null] }), json!(null)),
+            (json!({ "not": [0] }), json!(true)),
+            (json!({ "not": "x" }), json!(false)),
+            (json!({ "bool": {"var": "data.n"} }), json!(true)),
+            (json!({ "bool": [0.0] }), json!(false)),
+            (json!({ "bool": [[]] }), json!(false)),
+            (json!({ "eq": [1, 1], "further": "keys are ignored" }), json!(true)),
+        ] {
+            assert_eq!(value(rule.clone()), Ok(expected), "{rule}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_says_why() {
+        for (rule, expected) in [
+            (json!({ "gt": ["a", 1] }), "`>` cannot compare text with a number"),
+            (json!({ "lt": [{ "var": "data.absent" }, 1] }), "`<` cannot compare null with a number"),
+            (json!({ "ge": [[1], ["a"]] }), "`>=` cannot compare a number with text"),
+            (json!({ "le": [{ "var": "data" }, 1] }), "`<=` cannot compare an object with a number"),
+            (json!({ "eq": [1] }), "operator `eq` takes 2 arguments, not 1"),
+            (json!({ "not": [] }), "operator `not` takes 1 argument, not 0"),
+            (json!({ "var": [] }), "operator `var` takes 1 or 2 arguments, not 0"),
+            (json!({ "var": 3 }), "operator `var` takes a path as text, not a number"),
+            (json!({ "xor": [1, 2] }), "there is no operator `xor`; did you mean `or`?"),
+            (json!({ "==": [1, 2] }), "there is no operator `==`; did you mean `eq`?"),
+            (json!({ "&&": [1, 2] }), "there is no operator `&&`; did you mean `and`?"),
+            (json!({ "and": [{}] }), "`{}` is no condition: an operator is missing"),
+        ] {
+            assert_eq!(value(rule.clone()), Err(expected.to_owned()), "{rule}");
+        }
+        let unknown = value(json!({ "contains": ["a", "b"] })).unwrap_err();
+        assert!(unknown.starts_with("there is no operator `contains`; operators are `var`, `eq`"), "{unknown}");
+        let deep = (0..100).fold(json!(1), |inner, _| json!({ "not": [inner] }));
+        assert_eq!(value(deep.clone()), Err("a condition is nested at most 64 deep".to_owned()));
+        assert!(check(&deep).is_err());
+    }
+
+    #[test]
+    fn what_could_never_be_evaluated_is_refused_before() {
+        for (rule, fine) in [
+            (json!({ "and": [{ "eq": [{ "var": "type" }, "x"] }, { "not": [{ "var": "data.x" }] }] }), true),
+            // Types are only known when there is an event.
+            (json!({ "gt": [{ "var": "type" }, 1] }), true),
+            (json!({ "or": [true, { "nand": [1, 2] }] }), false),
+            (json!({ "eq": [1, 2, 3] }), false),
+            (json!({ "var": [null] }), false),
+        ] {
+            assert_eq!(check(&rule).is_ok(), fine, "{rule}");
+        }
+    }
+}

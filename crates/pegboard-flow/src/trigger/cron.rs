@@ -62,7 +62,8 @@ impl Schedule {
             None => (TimeZone::UTC, text),
             Some(rest) => {
                 let (name, fields) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-                let zone = TimeZone::get(name).map_err(|_| format!("`{name}` is not a time zone; write one as `Europe/Berlin`"))?;
+                let zone =
+                    TimeZone::get(name).map_err(|_| format!("`{name}` is not a time zone; write one as `Europe/Berlin`"))?;
                 (zone, fields.trim())
             }
         };
@@ -83,9 +84,8 @@ impl Schedule {
         if count < 7 {
             entries.insert(0, "0");
         }
-        let entries: [&str; 7] = entries
-            .try_into()
-            .map_err(|_| format!("improper number of cron entries specified; got {count} need 5 to 7"))?;
+        let entries: [&str; 7] =
+            entries.try_into().map_err(|_| format!("improper number of cron entries specified; got {count} need 5 to 7"))?;
         let [second, minute, hour, day, month, weekday, year] = entries;
         let pattern = [
             SECOND.read(second)?,
@@ -216,4 +216,152 @@ impl Field {
 fn digits(text: &str) -> Option<u16> {
     let valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     valid.then(|| text.parse().unwrap_or(u16::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// The next instants of an expression after one.
+    fn next(expression: &str, after: &str, count: usize) -> Vec<String> {
+        let schedule = Schedule::parse(expression).unwrap();
+        let instants = std::iter::successors(schedule.after(time(after)), |instant| schedule.after(*instant));
+        let short = |instant: Timestamp| instant.to_string().replace(".000000Z", "").replace("2026-", "");
+        instants.take(count).map(short).collect()
+    }
+
+    #[test]
+    fn fields_have_the_dialects_order_and_forms() {
+        let cases: [(&str, &str, &[&str]); 26] = [
+            ("* * * * *", "2026-11-20T10:00:30Z", &["11-20T10:01:00", "11-20T10:02:00"]),
+            ("*/10 * * * * *", "2026-11-20T10:00:00Z", &["11-20T10:10:00", "11-20T10:20:00"]),
+            ("*/20 * * * * * *", "2026-11-20T10:00:00Z", &["11-20T10:00:20", "11-20T10:00:40", "11-20T10:01:00"]),
+            ("5/20 * * * *", "2026-11-20T10:00:00Z", &["11-20T10:05:00", "11-20T10:25:00", "11-20T10:45:00", "11-20T11:05:00"]),
+            ("1-10/4 3 * * *", "2026-11-20T10:00:00Z", &["11-21T03:01:00", "11-21T03:05:00", "11-21T03:09:00"]),
+            ("0 0,12 * * *", "2026-11-20T10:00:00Z", &["11-20T12:00:00", "11-21T00:00:00"]),
+            ("0 0 1 JAN *", "2026-11-20T10:00:00Z", &["2027-01-01T00:00:00"]),
+            ("0 0 1 jan-mar/2 *", "2026-11-20T10:00:00Z", &["2027-01-01T00:00:00", "2027-03-01T00:00:00"]),
+            ("0 0 * * 0", "2026-11-20T10:00:00Z", &["11-22T00:00:00", "11-29T00:00:00"]),
+            ("0 0 * * 7", "2026-11-20T10:00:00Z", &["11-22T00:00:00", "11-29T00:00:00"]),
+            ("0 0 * * fri-sun", "2026-11-20T10:00:00Z", &["11-21T00:00:00", "11-22T00:00:00", "11-27T00:00:00"]),
+            ("0 0 * * 5-7", "2026-11-20T10:00:00Z", &["11-21T00:00:00", "11-22T00:00:00", "11-27T00:00:00"]),
+            ("0 0 * * Mon,wed", "2026-11-20T10:00:00Z", &["11-23T00:00:00", "11-25T00:00:00"]),
+            (
+                "0 0 l * *",
+                "2026-11-20T10:00:00Z",
+                &["11-30T00:00:00", "12-31T00:00:00", "2027-01-31T00:00:00", "2027-02-28T00:00:00"],
+            ),
+            ("0 0 15,L * ?", "2026-11-20T10:00:00Z", &["11-30T00:00:00", "12-15T00:00:00", "12-31T00:00:00"]),
+            ("0 0 ? * L5", "2026-11-20T10:00:00Z", &["11-27T00:00:00", "12-25T00:00:00"]),
+            ("0 0 * * l7", "2026-11-20T10:00:00Z", &["11-29T00:00:00", "12-27T00:00:00"]),
+            // Day and weekday: both must match. The first Monday.
+            ("0 0 1-7 * 1", "2026-11-20T10:00:00Z", &["12-07T00:00:00", "2027-01-04T00:00:00"]),
+            ("0 0 13 * 5", "2026-11-20T10:00:00Z", &["2027-08-13T00:00:00"]),
+            ("0 0 29 2 *", "2026-11-20T10:00:00Z", &["2028-02-29T00:00:00", "2032-02-29T00:00:00"]),
+            ("0 0 1 1 * 2030", "2026-11-20T10:00:00Z", &["2030-01-01T00:00:00"]),
+            ("0 0 0 1 1 * 2030-2099/50", "2026-11-20T10:00:00Z", &["2030-01-01T00:00:00", "2080-01-01T00:00:00"]),
+            ("0 0 31 2 *", "2026-11-20T10:00:00Z", &[]),
+            ("* * * * * 1999", "2026-11-20T10:00:00Z", &[]),
+            ("  @Daily ", "2026-11-20T10:00:00Z", &["11-21T00:00:00", "11-22T00:00:00"]),
+            ("@weekly", "2026-11-20T10:00:00Z", &["11-22T00:00:00", "11-29T00:00:00"]),
+        ];
+        for (expression, after, expected) in cases {
+            assert_eq!(next(expression, after, expected.len().max(1)), expected, "{expression}");
+        }
+        for (alias, expected) in [
+            ("@hourly", "11-20T11:00:00"),
+            ("@monthly", "12-01T00:00:00"),
+            ("@yearly", "2027-01-01T00:00:00"),
+            ("@annually", "2027-01-01T00:00:00"),
+        ] {
+            assert_eq!(next(alias, "2026-11-20T10:00:00Z", 1), [expected], "{alias}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_in_one_sentence() {
+        for (expression, expected) in [
+            ("bogus", "improper number of cron entries specified; got 1 need 5 to 7"),
+            ("", "improper number of cron entries specified; got 0 need 5 to 7"),
+            ("* * * *", "improper number of cron entries specified; got 4 need 5 to 7"),
+            ("* * * * * * * *", "improper number of cron entries specified; got 8 need 5 to 7"),
+            ("61 * * * *", "item value 61 out of range [0, 59]"),
+            ("* 24 * * *", "item value 24 out of range [0, 23]"),
+            ("* * 0 * *", "item value 0 out of range [1, 31]"),
+            ("* * * 13 *", "item value 13 out of range [1, 12]"),
+            ("* * * * 8", "item value 8 out of range [0, 7]"),
+            ("* * * * * 2100", "item value 2100 out of range [1970, 2099]"),
+            ("60 * * * * * *", "item value 60 out of range [0, 59]"),
+            ("99999999999 * * * *", "item value 65535 out of range [0, 59]"),
+            ("1-70 * * * *", "item value 70 out of range [0, 59]"),
+            ("x * * * *", "`x` is not a minute"),
+            ("-5 * * * *", "`` is not a minute"),
+            ("1,,2 * * * *", "`` is not a minute"),
+            ("+1 * * * *", "`+1` is not a minute"),
+            ("1.5 * * * *", "`1.5` is not a minute"),
+            ("30-10 * * * *", "range `30-10` of minute begins after its end"),
+            ("*/0 * * * *", "step 0 of minute out of range [1, 59]"),
+            ("*/60 * * * *", "step 60 of minute out of range [1, 59]"),
+            ("*/x * * * *", "step `x` of minute is not a number"),
+            ("? * * * *", "`?` is only for day and weekday, not for minute"),
+            ("l * * * *", "`l` is not a minute"),
+            ("* * * * l", "`` is not a weekday"),
+            ("* * * * 5#2", "`5#2` is not a weekday"),
+            ("H * * * *", "`h` is not a minute"),
+            ("* * 15w * *", "`15w` is not a day"),
+            ("@reboot", "`@reboot` is not a known schedule; known are @hourly, @daily, @weekly, @monthly, @yearly, @annually"),
+            (
+                "@midnight",
+                "`@midnight` is not a known schedule; known are @hourly, @daily, @weekly, @monthly, @yearly, @annually",
+            ),
+            ("CRON_TZ=Mars/Base 0 * * * *", "`Mars/Base` is not a time zone; write one as `Europe/Berlin`"),
+            ("CRON_TZ=Europe/Berlin", "improper number of cron entries specified; got 0 need 5 to 7"),
+        ] {
+            assert_eq!(Schedule::parse(expression).unwrap_err(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn daylight_saving_in_both_directions() {
+        // In Berlin the clock went from 02:00 to 03:00 on 29 March 2026 at 01:00 UTC, and from 03:00 to 02:00 on 25 October.
+        let cases: [(&str, &str, &[&str]); 10] = [
+            // A skipped time fires once, at the first instant after the gap.
+            ("30 2 * * *", "2026-03-28T12:00:00Z", &["03-29T01:00:00", "03-30T00:30:00", "03-31T00:30:00"]),
+            ("0,20,40 2 * * *", "2026-03-28T12:00:00Z", &["03-29T01:00:00", "03-30T00:00:00", "03-30T00:20:00"]),
+            ("0 2,3 * * *", "2026-03-28T12:00:00Z", &["03-29T01:00:00", "03-30T00:00:00", "03-30T01:00:00"]),
+            // A repeated time fires once, the first time.
+            ("30 2 * * *", "2026-10-24T12:00:00Z", &["10-25T00:30:00", "10-26T01:30:00"]),
+            ("30 2 * * *", "2026-10-25T00:45:00Z", &["10-26T01:30:00"]),
+            ("*/30 2 * * *", "2026-10-24T12:00:00Z", &["10-25T00:00:00", "10-25T00:30:00", "10-26T01:00:00"]),
+            // Hours that are all wanted are all had.
+            ("0 * * * *", "2026-10-24T22:30:00Z", &["10-24T23:00:00", "10-25T00:00:00", "10-25T01:00:00", "10-25T02:00:00"]),
+            ("*/30 * * * *", "2026-03-29T00:15:00Z", &["03-29T00:30:00", "03-29T01:00:00", "03-29T01:30:00"]),
+            // Other days are not touched, winter and summer differ.
+            ("0 9 * * mon", "2026-03-20T12:00:00Z", &["03-23T08:00:00", "03-30T07:00:00"]),
+            ("0 0 * * *", "2026-10-24T12:00:00Z", &["10-24T22:00:00", "10-25T23:00:00"]),
+        ];
+        for (expression, after, expected) in cases {
+            let expression = format!("CRON_TZ=Europe/Berlin {expression}");
+            assert_eq!(next(&expression, after, expected.len()), expected, "{expression} after {after}");
+        }
+        // Half an hour on Lord Howe Island; a whole day was skipped on Samoa.
+        assert_eq!(
+            next("CRON_TZ=Australia/Lord_Howe 15 2 * * *", "2026-10-03T00:00:00Z", 2),
+            ["10-03T15:30:00", "10-04T15:15:00"]
+        );
+        assert_eq!(
+            next("CRON_TZ=Pacific/Apia 0 12 30 12 *", "2011-12-01T00:00:00Z", 2),
+            ["2011-12-30T10:00:00", "2012-12-29T22:00:00"]
+        );
+    }
+
+    #[test]
+    fn without_a_zone_it_is_utc() {
+        assert_eq!(next("30 2 * * *", "2026-03-28T12:00:00Z", 2), ["03-29T02:30:00", "03-30T02:30:00"]);
+        assert_eq!(next("30 2 * * *", "2026-10-24T12:00:00Z", 2), ["10-25T02:30:00", "10-26T02:30:00"]);
+    }
 }

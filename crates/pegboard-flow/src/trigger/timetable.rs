@@ -67,8 +67,7 @@ impl Timetable {
                 changed => {
                     let known = changed.map_or(self.started, |entry| entry.since);
                     let since = known.max(credible(rule.metadata.updated_at, now)).max(credible(last_run(rule), now));
-                    let mut entry =
-                        Entry { name, rule: rule.spec.rule.clone(), schedules: schedules(rule), since, next: None };
+                    let mut entry = Entry { name, rule: rule.spec.rule.clone(), schedules: schedules(rule), since, next: None };
                     entry.advance(since);
                     entry
                 }
@@ -198,4 +197,124 @@ async fn look(shared: &Arc<Shared>, timetable: &mut Timetable) -> Result<(), Err
         timetable.settle(due);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const TRIGGER: &str = "00000000-0000-4000-8000-000000000001";
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-20T{text}Z").parse().unwrap()
+    }
+
+    fn rule(expression: &str, changed: &str, last_run: Option<&str>) -> TriggerRule {
+        let mut annotations = serde_json::Map::new();
+        annotations.extend(last_run.map(|time| (LAST_RUN.to_owned(), json!(time))));
+        serde_json::from_value(json!({
+            "kind": "trigger_rule",
+            "metadata": {
+                "uid": TRIGGER, "name": "t", "created_at": at("00:00:00"), "updated_at": at(changed), "annotations": annotations,
+            },
+            "spec": { "type": "schedule", "rule": [expression], "action": { "target": "print_event" } },
+        }))
+        .unwrap()
+    }
+
+    /// What is fired for at each of the looks.
+    fn fires(timetable: &mut Timetable, rule: &TriggerRule, looks: &[&str]) -> Vec<Option<String>> {
+        let look = |text: &&str| {
+            let now = text.parse().unwrap_or_else(|_| at(text));
+            timetable.refresh(std::slice::from_ref(rule), now);
+            let due = timetable.due(now);
+            due.iter().for_each(|due| timetable.settle(*due));
+            due.first().map(|due| due.instant.to_string().replace("2026-11-20T", "").replace(".000000Z", ""))
+        };
+        looks.iter().map(look).collect()
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn each_instant_is_fired_for_once() {
+        let mut timetable = Timetable::new(at("09:30:10"));
+        let rule = rule("* * * * *", "09:00:00", None);
+        let looks = ["09:30:10", "09:30:59.999", "09:31:00", "09:31:00.5", "09:31:59", "09:32:00.3"];
+        assert_eq!(fires(&mut timetable, &rule, &looks), [None, None, some("09:31:00"), None, None, some("09:32:00")]);
+    }
+
+    #[test]
+    fn nothing_before_the_start_the_creation_or_the_change() {
+        // The server starts at an instant of the schedule: that one belongs to the server before.
+        let mut timetable = Timetable::new(at("10:00:00.2"));
+        assert_eq!(
+            fires(&mut timetable, &rule("0 * * * *", "09:00:00", None), &["10:00:00.4", "11:00:00"]),
+            [None, some("11:00:00")]
+        );
+        // Created after the instant, seen soon after.
+        let mut timetable = Timetable::new(at("09:00:00"));
+        assert_eq!(
+            fires(&mut timetable, &rule("0 * * * *", "10:00:01", None), &["10:00:01.4", "11:00:00"]),
+            [None, some("11:00:00")]
+        );
+        // Changed to an instant that is over.
+        let mut timetable = Timetable::new(at("09:00:00"));
+        assert_eq!(fires(&mut timetable, &rule("30 * * * *", "08:00:00", None), &["09:10:00"]), [None]);
+        assert_eq!(
+            fires(&mut timetable, &rule("5 * * * *", "09:11:00", None), &["09:11:00.1", "10:05:00"]),
+            [None, some("10:05:00")]
+        );
+        // Fired for by the server before, a moment ago.
+        let mut timetable = Timetable::new(at("10:00:00"));
+        let fired = rule("* * * * * * *", "09:00:00", Some("2026-11-20T10:00:03"));
+        assert_eq!(fires(&mut timetable, &fired, &["10:00:02", "10:00:03", "10:00:04"]), [None, None, some("10:00:04")]);
+    }
+
+    #[test]
+    fn what_was_missed_is_not_caught_up_beyond_a_minute() {
+        let mut timetable = Timetable::new(at("09:00:00"));
+        let hourly = rule("0 * * * *", "08:00:00", None);
+        // Late by half a minute, then asleep over three instants, then awake within the minute after one.
+        let looks = ["10:00:30", "13:30:00", "13:59:59", "14:00:00", "16:00:40"];
+        let expected = [some("10:00:00"), None, None, some("14:00:00"), some("16:00:00")];
+        assert_eq!(fires(&mut timetable, &hourly, &looks), expected);
+        // Of several the latest.
+        let mut timetable = Timetable::new(at("09:00:00"));
+        let looks = ["09:00:07.5", "09:00:07.9", "09:00:08"];
+        assert_eq!(
+            fires(&mut timetable, &rule("* * * * * * *", "08:00:00", None), &looks),
+            [some("09:00:07"), None, some("09:00:08")]
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_fires_nothing_twice() {
+        let mut timetable = Timetable::new(at("09:00:00"));
+        let rule_ = rule("*/10 * * * *", "08:00:00", None);
+        let looks = ["09:20:00", "08:50:00", "09:10:00", "09:20:00.1", "09:30:00"];
+        assert_eq!(fires(&mut timetable, &rule_, &looks), [some("09:20:00"), None, None, None, some("09:30:00")]);
+        // Set back over a restart: the trigger says when it fired last.
+        let mut timetable = Timetable::new(at("08:00:00"));
+        let fired = rule("*/10 * * * *", "09:20:00.003", Some("2026-11-20T09:20:00.003"));
+        assert_eq!(fires(&mut timetable, &fired, &["08:10:00", "09:20:00", "09:30:00"]), [None, None, some("09:30:00")]);
+        // It had been wrong by years.
+        let mut timetable = Timetable::new("2031-01-01T00:00:00Z".parse().unwrap());
+        let wrong = rule("*/10 * * * *", "08:00:00", Some("2031-01-01T00:00:00"));
+        let looks = ["2031-01-01T00:00:01Z", "09:00:01", "09:10:00"];
+        assert_eq!(fires(&mut timetable, &wrong, &looks), [None, None, some("09:10:00")]);
+    }
+
+    #[test]
+    fn a_schedule_without_a_future_is_no_burden() {
+        let mut timetable = Timetable::new(at("09:00:00"));
+        assert_eq!(fires(&mut timetable, &rule("0 0 31 2 *", "08:00:00", None), &["09:00:00", "23:00:00"]), [None, None]);
+        assert_eq!(timetable.next(), None);
+        timetable.refresh(&[], at("23:00:00"));
+        assert!(timetable.entries.is_empty());
+    }
 }

@@ -7,5 +7,6 @@ mod big;
 mod fake;
 mod goldens;
 mod runs;
+mod triggers;
 mod trouble;
 mod world;
