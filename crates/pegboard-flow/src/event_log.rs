@@ -6,7 +6,7 @@
 //! each is made at most once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pegboard_model::{Error, ErrorKind, Event, ResourceName, Run, RunCause, RunId, RunState, Workflow, WorkflowSpec};
 use pegboard_store::{Change, StoreError, StoredEvent};
@@ -34,6 +34,8 @@ const PAGE: usize = 256;
 const IDLE: Duration = Duration::from_secs(2);
 /// Time before something is tried again that the store refused, or that waits for the end of draining.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long an event from which nothing follows may wait to be marked as handled.
+const MARKED_WITHIN: Duration = Duration::from_millis(250);
 
 impl Flow {
     /// Stores an event; durable when this returns. Triggers and followers see it soon after.
@@ -109,113 +111,132 @@ pub(crate) async fn tell_of_interrupted(shared: &Shared, runs: &[RunId]) -> Resu
 }
 
 /// Tells of events and handles them, until the server stops.
-pub(crate) async fn dispatch(shared: Arc<Shared>, mut told_through: u64) {
-    // Events that are stored but not handled, besides those not told yet: from an earlier server, or put off.
-    let mut has_backlog = true;
+pub(crate) async fn dispatch(shared: Arc<Shared>, told_through: u64) {
+    let mut dispatcher =
+        Dispatcher { shared: Arc::clone(&shared), told_through, has_backlog: true, quiet: Vec::new(), quiet_since: None };
     loop {
-        let pause = match turn(&shared, &mut told_through, &mut has_backlog).await {
-            Ok(()) if has_backlog => PAUSE,
+        let pause = match dispatcher.turn().await {
+            Ok(()) if dispatcher.has_backlog => PAUSE,
+            Ok(()) if dispatcher.quiet_since.is_some() => MARKED_WITHIN,
             Ok(()) => IDLE,
             Err(error) => {
                 tracing::warn!(%error, "events could not be handled; it is tried again");
-                has_backlog = true;
+                dispatcher.has_backlog = true;
                 PAUSE
             }
         };
         tokio::select! {
             biased;
-            () = shared.stop.cancelled() => return,
+            () = shared.stop.cancelled() => break,
             () = shared.recorder.events_stored() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
+    if let Err(error) = dispatcher.mark_quiet().await {
+        tracing::debug!(%error, "events without consequences are looked at again at the next start");
+    }
 }
 
-async fn turn(shared: &Arc<Shared>, told_through: &mut u64, has_backlog: &mut bool) -> Result<(), Error> {
-    loop {
-        let page = shared.store.events(*told_through, PAGE).await?;
-        let is_last = page.len() < PAGE;
-        for stored in &page {
-            *told_through = stored.sequence;
-            // Nobody listens: nobody misses it.
-            let _ = shared.told.send(stored.clone());
-        }
-        if *has_backlog || shared.is_draining() {
-            *has_backlog = true;
-        } else {
-            // Until it is done: an error on the way must not lose any of them.
-            *has_backlog = true;
-            let pending = page.into_iter().filter(|stored| !stored.handled).collect();
-            *has_backlog = !handle(shared, pending).await?;
-        }
-        if is_last {
-            break;
-        }
-    }
-    while *has_backlog && !shared.is_draining() && !shared.stop.is_cancelled() {
-        let pending = shared.store.pending_events(PAGE).await?;
-        let is_last = pending.len() < PAGE;
-        if !handle(shared, pending).await? {
-            break;
-        }
-        *has_backlog = !is_last;
-    }
-    Ok(())
+/// The only one who handles events.
+struct Dispatcher {
+    shared: Arc<Shared>,
+    /// Sequence of the event that was told last.
+    told_through: u64,
+    /// There are stored events that are not handled, besides those not told yet: from an earlier server, or put off.
+    has_backlog: bool,
+    /// Events from which nothing follows, not marked as handled yet: that is done for many at a time, so that no run waits for
+    /// it. When the server ends before, they are looked at again.
+    quiet: Vec<StoredEvent>,
+    quiet_since: Option<Instant>,
 }
 
-/// Handles events in order. False: those from some point on have to wait.
-async fn handle(shared: &Arc<Shared>, events: Vec<StoredEvent>) -> Result<bool, Error> {
-    if events.is_empty() {
-        return Ok(true);
-    }
-    let mut rules = Rules::read(shared).await?;
-    // Nothing follows from most events: those go together.
-    let mut quiet = Vec::new();
-    for stored in events {
-        if shared.stop.is_cancelled() {
-            return Ok(false);
-        }
-        let fired = rules.fire(shared, &stored.event);
-        if fired.is_empty() && stored.event.event_type != RUN_WORKFLOW {
-            quiet.push(stored);
-            continue;
-        }
-        settle_quiet(shared, std::mem::take(&mut quiet)).await?;
-        match settle(shared, &stored, fired).await {
-            Ok(()) => {}
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                // A trigger was deleted between the reading of the rules and the writing: look again.
-                rules = Rules::read(shared).await?;
-                let fired = rules.fire(shared, &stored.event);
-                settle(shared, &stored, fired).await?;
+impl Dispatcher {
+    async fn turn(&mut self) -> Result<(), Error> {
+        loop {
+            let page = self.shared.store.events(self.told_through, PAGE).await?;
+            let is_last = page.len() < PAGE;
+            for stored in &page {
+                self.told_through = stored.sequence;
+                // Nobody listens: nobody misses it.
+                let _ = self.shared.told.send(stored.clone());
             }
-            Err(error) if is_refusal(&error) => return Ok(false),
-            Err(error) => return Err(error),
+            let puts_off = std::mem::replace(&mut self.has_backlog, true) || self.shared.is_draining();
+            if !puts_off {
+                // Until it is done there is a backlog: an error on the way must not lose any of them.
+                let pending = page.into_iter().filter(|stored| !stored.handled).collect();
+                self.has_backlog = !self.handle(pending).await?;
+            }
+            if is_last {
+                break;
+            }
         }
+        while self.has_backlog && !self.shared.is_draining() && !self.shared.stop.is_cancelled() {
+            self.mark_quiet().await?;
+            let pending = self.shared.store.pending_events(PAGE).await?;
+            let is_last = pending.len() < PAGE;
+            if !self.handle(pending).await? {
+                break;
+            }
+            self.has_backlog = !is_last;
+        }
+        if self.quiet.len() >= PAGE || self.quiet_since.is_some_and(|since| since.elapsed() >= MARKED_WITHIN) {
+            self.mark_quiet().await?;
+        }
+        Ok(())
     }
-    settle_quiet(shared, quiet).await?;
-    Ok(true)
+
+    /// Handles events in order. False: those from some point on have to wait.
+    async fn handle(&mut self, events: Vec<StoredEvent>) -> Result<bool, Error> {
+        if events.is_empty() {
+            return Ok(true);
+        }
+        let shared = Arc::clone(&self.shared);
+        let mut rules = Rules::read(&shared).await?;
+        for stored in events {
+            if shared.stop.is_cancelled() {
+                return Ok(false);
+            }
+            let fired = rules.fire(&shared, &stored.event);
+            if fired.is_empty() && stored.event.event_type != RUN_WORKFLOW {
+                shared.triggers.event_settled(stored.event.id);
+                self.quiet_since.get_or_insert_with(Instant::now);
+                self.quiet.push(stored);
+                continue;
+            }
+            match settle(&shared, &stored, fired).await {
+                Ok(()) => {}
+                Err(error) if error.kind == ErrorKind::NotFound => {
+                    // A trigger was deleted between the reading of the rules and the writing: look again.
+                    rules = Rules::read(&shared).await?;
+                    let fired = rules.fire(&shared, &stored.event);
+                    settle(&shared, &stored, fired).await?;
+                }
+                Err(error) if is_refusal(&error) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    async fn mark_quiet(&mut self) -> Result<(), Error> {
+        self.quiet_since = None;
+        let events = std::mem::take(&mut self.quiet);
+        let handled = |stored: &StoredEvent| Change::EventHandled { sequence: stored.sequence };
+        match self.shared.recorder.record(events.iter().map(handled).collect()).await {
+            // Another server was faster with one of them, so nothing was done for the others.
+            Err(StoreError::AlreadyHandled(_)) if events.len() > 1 => {
+                for stored in &events {
+                    once(self.shared.recorder.record(vec![handled(stored)]).await)?;
+                }
+            }
+            outcome => once(outcome)?,
+        }
+        Ok(())
+    }
 }
 
 fn is_refusal(error: &Error) -> bool {
     matches!(error.code.as_str(), "draining" | "server-stopping")
-}
-
-async fn settle_quiet(shared: &Shared, events: Vec<StoredEvent>) -> Result<(), Error> {
-    let handled = |stored: &StoredEvent| Change::EventHandled { sequence: stored.sequence };
-    match shared.recorder.record(events.iter().map(handled).collect()).await {
-        // Another server was faster with one of them, so nothing was done for the others.
-        Err(StoreError::AlreadyHandled(_)) if events.len() > 1 => {
-            for stored in &events {
-                once(shared.recorder.record(vec![handled(stored)]).await)?;
-            }
-        }
-        outcome => once(outcome)?,
-    }
-    for stored in events {
-        shared.triggers.event_settled(stored.event.id);
-    }
-    Ok(())
 }
 
 /// What is handled already needs no second time.
