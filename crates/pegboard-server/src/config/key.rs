@@ -160,7 +160,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new(
         "flow.resources",
         List,
-        NONE,
+        "",
         "What stages may ask for together, as `cpus=4,memory=8GB,label=1`; cores and memory are those of the machine when not given.",
     ),
     Setting::new(
