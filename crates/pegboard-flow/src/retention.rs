@@ -44,7 +44,7 @@ impl FromStr for Retention {
     /// `-1` (and any other negative number) for ever, `0` never, else seconds or a duration: `10s`, `5m30s`, `2 hours`, `1d`, `1w`.
     fn from_str(text: &str) -> Result<Self, Error> {
         let refused = || {
-            Error::invalid("retention", format!("`{text}` is not how long runs can be kept"))
+            Error::invalid("setting-invalid", format!("`{text}` is not how long runs can be kept"))
                 .hint("write -1 for ever, 0 for not at all, seconds, or a duration such as `5m30s`, `2 hours`, `1d`, `1w`")
         };
         let text = text.trim();
