@@ -21,7 +21,7 @@ const NOT_FOUND: &str = "Resource not found";
 pub(super) struct Refused {
     status: StatusCode,
     /// The same for the log.
-    error: Error,
+    error: Box<Error>,
     detail: String,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Spoken;
 impl Refused {
     fn new(status: StatusCode, kind: ErrorKind, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { status, error: Error::new(kind, "flowdapt-refused", detail.clone()), detail }
+        Self { status, error: Box::new(Error::new(kind, "flowdapt-refused", detail.clone())), detail }
     }
 
     /// The request is wrong.
@@ -91,7 +91,7 @@ impl From<Error> for Refused {
                 None => error.message.clone(),
             },
         };
-        Self { status, error, detail }
+        Self { status, error: Box::new(error), detail }
     }
 }
 
@@ -105,7 +105,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let body = json!({ "detail": self.detail, "status_code": self.status.as_u16() });
         let mut response = (self.status, axum::Json(body)).into_response();
-        response.extensions_mut().insert(self.error);
+        response.extensions_mut().insert(*self.error);
         response.extensions_mut().insert(Spoken);
         response
     }

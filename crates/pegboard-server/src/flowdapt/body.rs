@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pegboard_flow::trigger;
+use pegboard_flow::{Flow, trigger};
 use pegboard_model::{
     ConfigSpec, ResourceName, ResourceSpec, Selector, SelectorType, SelectorValue, Stage, StageType, TriggerAction, TriggerSpec,
     TriggerType, WorkflowSpec,
@@ -23,6 +23,11 @@ pub(super) trait Writable: ResourceSpec {
 
     /// Reads the spec; none when a problem was noted.
     fn read(spec: &mut Fields<'_>) -> Option<Self>;
+
+    /// What it will stumble over; it is stored all the same.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What a body says about a resource, before the server gives it an identity.
@@ -93,6 +98,10 @@ impl Writable for WorkflowSpec {
                 None
             }
         }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        Flow::check(self)
     }
 }
 

@@ -75,10 +75,10 @@ pub(crate) async fn door(State(app): State<App>, request: Request, next: Next) -
 }
 
 fn owner(path: &str) -> Owner {
-    let below = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if path == "/" || COLLECTIONS.iter().chain(&SINGLE).any(|prefix| below(&prefix)) {
+    let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if path == "/" || COLLECTIONS.iter().chain(&SINGLE).any(|prefix| below(prefix)) {
         Owner::Dialect
-    } else if ELSEWHERE.iter().any(|prefix| below(&prefix)) {
+    } else if ELSEWHERE.iter().any(|prefix| below(prefix)) {
         Owner::Other
     } else {
         Owner::Nobody

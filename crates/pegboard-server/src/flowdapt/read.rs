@@ -224,7 +224,7 @@ impl<'a> Fields<'a> {
     /// A UUID in any of its spellings; its value is the server's to choose.
     pub(super) fn ignored_uid(&mut self, key: &str) {
         let Some(value) = self.take(key) else { return };
-        if !value.as_str().is_some_and(|text| uuid::Uuid::parse_str(text).is_ok()) {
+        if value.as_str().is_none_or(|text| uuid::Uuid::parse_str(text).is_err()) {
             self.problem(key, "Input should be a valid UUID");
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use pegboard_model::{Metadata, Resource, ResourceName, Timestamp};
 use pegboard_store::StoreError;
@@ -24,6 +24,11 @@ use crate::app::App;
 const SERVER_ANNOTATIONS: &str = "flowdapt.ai/";
 /// Attempts to replace a document that others keep replacing.
 const ATTEMPTS: usize = 50;
+/// One sentence each about a document that was accepted.
+const WARNING: HeaderName = HeaderName::from_static("x-pegboard-warning");
+/// Headers have their limits.
+const WARNINGS: usize = 10;
+const WARNING_LENGTH: usize = 400;
 
 pub(super) async fn list<S: Writable>(State(app): State<App>, headers: HeaderMap) -> Result<Response, Refused> {
     let version = negotiate(S::MEDIA, &headers)?;
@@ -39,7 +44,7 @@ pub(super) async fn create<S: Writable>(State(app): State<App>, headers: HeaderM
     let metadata = Metadata { uid: Uuid::new_v4(), name, created_at: now, updated_at: now, annotations };
     let resource = Resource { kind: S::KIND.to_owned(), metadata, spec };
     app.store.create(&resource).await.map_err(|error| refused::<S>(error, &resource.metadata.name))?;
-    answer(S::MEDIA, version, &ResourceWire::from(&resource))
+    Ok(warned(answer(S::MEDIA, version, &ResourceWire::from(&resource))?, &resource.spec))
 }
 
 pub(super) async fn show<S: Writable>(
@@ -70,7 +75,7 @@ pub(super) async fn update<S: Writable>(
         // Later than what was there, whatever the clock says: it is what writers compare.
         resource.metadata.updated_at = Timestamp::from(SystemTime::now()).max(Timestamp(seen.0.saturating_add(1)));
         match app.store.update(&resource, Some(seen)).await {
-            Ok(()) => return answer(S::MEDIA, version, &ResourceWire::from(&resource)),
+            Ok(()) => return Ok(warned(answer(S::MEDIA, version, &ResourceWire::from(&resource))?, &resource.spec)),
             Err(StoreError::ChangedMeanwhile(_)) if attempts < ATTEMPTS => {
                 attempts += 1;
                 let found = app.store.by_uid::<S>(resource.metadata.uid).await?.ok_or_else(Refused::absent)?;
@@ -102,6 +107,18 @@ pub(super) async fn find<S: Writable>(app: &App, id: &str) -> Result<Resource<S>
         _ => None,
     };
     found.ok_or_else(Refused::absent)
+}
+
+/// Says in headers, which the dialect's clients do not look at, what a run would stumble over.
+fn warned<S: Writable>(mut response: Response, spec: &S) -> Response {
+    for warning in spec.warnings().into_iter().take(WARNINGS) {
+        let visible = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+        let text: String = warning.replace('→', "->").chars().map(visible).take(WARNING_LENGTH).collect();
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().append(WARNING, value);
+        }
+    }
+    response
 }
 
 /// What the client says, and what the server had said: that stays.

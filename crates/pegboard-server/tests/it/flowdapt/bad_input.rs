@@ -96,6 +96,13 @@ fn requests() {
         assert_eq!(get(&world, &format!("/workflows/{spelling}")).json()["metadata"]["name"], "hello", "{spelling}");
     }
 
+    // A graph that cannot run is stored, with a word about it where old clients do not look.
+    let mut circle = stage(HELLO);
+    circle["depends_on"] = json!(["later"]);
+    let stored = send(&world, "POST", "/workflows/", &workflow("circle", &[circle]));
+    assert!(stored.header("x-pegboard-warning").is_some_and(|warning| warning.contains("`later`")), "{:?}", stored.headers);
+    assert_eq!(Ask::new("POST", "/workflows/circle/run").send(&world.url).json()["result"][0], "AssertionError");
+
     // Wrong kind: the endpoint's.
     let mut wrong = workflow("kinds", &[stage(HELLO)]);
     wrong["kind"] = json!("config");

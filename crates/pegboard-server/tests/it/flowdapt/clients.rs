@@ -4,6 +4,7 @@
 //! They live in a virtual environment below the target directory, made once.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,12 @@ const PRINTED: &[(&str, &str, &str)] = &[
 /// What the SDK does otherwise, for the same reason.
 const RETURNED: &[(&str, &str, &str)] = &[("10", "metrics, all series", "V1Alpha1Metrics")];
 
+/// A program, started as a user would.
+#[expect(clippy::disallowed_methods, reason = "a test drives the clients as a user would")]
+fn program(path: impl AsRef<OsStr>) -> Command {
+    Command::new(path)
+}
+
 /// Folder of the clients' programs; made on first use.
 fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
@@ -37,8 +44,8 @@ fn programs() -> &'static Path {
         let marker = folder.join("made-of");
         if fs::read_to_string(&marker).ok().as_deref() != Some(&CLIENTS.join("\n")) {
             let _ = fs::remove_dir_all(&folder);
-            run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-            run(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet"]).args(CLIENTS));
+            run(program("python3").args(["-m", "venv"]).arg(&folder));
+            run(program(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet"]).args(CLIENTS));
             fs::write(&marker, CLIENTS.join("\n")).unwrap();
         }
         folder.join("bin")
@@ -54,7 +61,7 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
 
 /// `flowctl` in a folder of its own, with nothing from the user's.
 fn flowctl(folder: &Path, url: &str, arguments: &[String]) -> (Option<i32>, String) {
-    let (code, stdout, stderr) = run(Command::new(programs().join("flowctl"))
+    let (code, stdout, stderr) = run(program(programs().join("flowctl"))
         .args(arguments)
         .current_dir(folder)
         .env("HOME", folder)
@@ -231,7 +238,7 @@ fn drive(url: &str, scenario: &Scenario) -> Vec<Json> {
     };
     let steps: Vec<Json> = scenario.steps.iter().enumerate().map(step).collect();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/flowdapt/sdk_client.py");
-    let mut child = Command::new(programs().join("python"))
+    let mut child = program(programs().join("python"))
         .arg(script)
         .arg(url)
         .stdin(Stdio::piped())
