@@ -1,12 +1,13 @@
 //! Blocks of shared memory: large values on their way between workers.
 //!
 //! Invariants: a block is sealed before anybody else sees it; it lives as long as one of the [`ObjectHandle`]s that share it and
-//! is gone, with its spilled file, when the last one is dropped; its content is never read into this process. Blocks over the
+//! is gone, with its spilled file, when the last one is dropped; its content is read into this process for results that are kept
+//! for later runs, and for nothing else. Blocks over the
 //! budget move to files, least recently used first; whoever opens one gets a descriptor and cannot tell the difference.
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -15,8 +16,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use pegboard_model::{Error, ErrorKind, ObjectHandle, Value};
-use rustix::fs::SealFlags;
+use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::process::{Resource, Rlimit};
 use tokio::sync::Notify;
 
@@ -188,6 +190,15 @@ impl Blocks {
         Ok(Value::Object(ObjectHandle::new(block, real)))
     }
 
+    /// A block of these bytes. Takes a while when they are many.
+    pub(crate) fn make(&self, content: &[u8]) -> io::Result<Value> {
+        let descriptor = rustix::fs::memfd_create("pegboard-kept", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let mut file = fs::File::from(descriptor);
+        file.write_all(content)?;
+        rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL)?;
+        self.adopt(file.into(), content.len() as u64).map_err(io::Error::other)
+    }
+
     /// Counts bytes that somebody keeps in this process instead of a block.
     pub(crate) fn charge(&self, bytes: u64) {
         let mut table = self.shared.table();
@@ -343,6 +354,33 @@ impl Drop for SharedBlock {
     }
 }
 
+/// The bytes of a value; none when its file cannot be read.
+pub(crate) async fn content(value: &Value) -> Option<Bytes> {
+    let handle = match value {
+        Value::Inline(bytes) => return Some(bytes.clone()),
+        Value::Object(handle) => handle,
+    };
+    let block: Arc<SharedBlock> = handle.downcast()?;
+    let descriptor = block.open().await.ok()?;
+    let size = usize::try_from(handle.size()).ok()?;
+    let read = move || {
+        let mut content = vec![0; size];
+        let mut at = 0;
+        while at < size {
+            // At an offset of our own: workers share the descriptor's one.
+            match rustix::io::pread(&descriptor, &mut content[at..], at as u64).ok()? {
+                0 => return None,
+                count => at += count,
+            }
+        }
+        Some(Bytes::from(content))
+    };
+    // The block is held until its content is there.
+    let content = tokio::task::spawn_blocking(read).await.ok().flatten();
+    drop(block);
+    content
+}
+
 /// Runs until the table is gone.
 fn serve(shared: &Weak<Shared>, queue: &Receiver<Job>) {
     while let Ok(job) = queue.recv() {
@@ -396,9 +434,7 @@ fn raise_descriptor_limit() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Seek, Write};
-
-    use rustix::fs::MemfdFlags;
+    use std::io::{Read, Seek};
 
     use super::*;
 
@@ -418,6 +454,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let options = BlocksOptions { spill: folder.path().join("spill"), memory_budget: budget };
         (folder, Blocks::open(options).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_comes_back_as_it_was() {
+        for budget in [1 << 40, 0] {
+            let (_folder, blocks) = blocks(budget);
+            let bytes: Vec<u8> = (0..3_000_000u32).map(|number| number as u8).collect();
+            let value = blocks.make(&bytes).unwrap();
+            blocks.settle().await;
+            assert_eq!(value.size(), bytes.len() as u64);
+            assert!(content(&value).await.unwrap() == bytes);
+            assert_eq!(content(&Value::Inline(Bytes::from_static(b"N."))).await.unwrap(), "N.");
+        }
     }
 
     fn files(folder: &tempfile::TempDir) -> usize {

@@ -27,11 +27,7 @@ struct Seen {
 impl Edition {
     /// Of a plugin that is installed in place; none for others, whose code does not change.
     pub(super) fn of(source: &PluginSource) -> Option<Self> {
-        let PluginSource::Package { requirement, editable: true, .. } = source else { return None };
-        // Extras may follow: `/folder[all]`.
-        let folder =
-            requirement.strip_suffix(']').and_then(|text| text.rsplit_once('[')).map_or(&**requirement, |(path, _)| path);
-        Some(Self { folder: PathBuf::from(folder), seen: Arc::default() })
+        Some(Self { folder: folder(source)?, seen: Arc::default() })
     }
 
     /// Looks at the sources before they are loaded; the first look is what later ones are compared with.
@@ -68,8 +64,22 @@ impl Edition {
     }
 }
 
-fn fingerprint(folder: &Path) -> blake3::Hash {
+/// Where the sources are of a plugin that is installed in place.
+pub(super) fn folder(source: &PluginSource) -> Option<PathBuf> {
+    let PluginSource::Package { requirement, editable: true, .. } = source else { return None };
+    // Extras may follow: `/folder[all]`.
+    let folder = requirement.strip_suffix(']').and_then(|text| text.rsplit_once('[')).map_or(&**requirement, |(path, _)| path);
+    Some(PathBuf::from(folder))
+}
+
+/// Of a folder of sources, or of one source.
+pub(super) fn fingerprint(folder: &Path) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
+    if let Ok(metadata) = fs::metadata(folder)
+        && metadata.is_file()
+    {
+        add(&mut hasher, folder, &metadata);
+    }
     let (mut folders, mut files) = (vec![folder.to_owned()], 0);
     while let Some(folder) = folders.pop() {
         let mut entries: Vec<_> = fs::read_dir(&folder).into_iter().flatten().flatten().collect();
@@ -85,14 +95,18 @@ fn fingerprint(folder: &Path) -> blake3::Hash {
             } else if name.ends_with(".py") && files < MOST_FILES {
                 files += 1;
                 let Ok(metadata) = fs::metadata(entry.path()) else { continue };
-                let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-                hasher.update(entry.path().as_os_str().as_encoded_bytes());
-                hasher.update(&metadata.len().to_le_bytes());
-                hasher.update(&changed.map_or(0, |since| since.as_nanos()).to_le_bytes());
+                add(&mut hasher, &entry.path(), &metadata);
             }
         }
     }
     hasher.finalize()
+}
+
+fn add(hasher: &mut blake3::Hasher, path: &Path, metadata: &fs::Metadata) {
+    let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    hasher.update(path.as_os_str().as_encoded_bytes());
+    hasher.update(&metadata.len().to_le_bytes());
+    hasher.update(&changed.map_or(0, |since| since.as_nanos()).to_le_bytes());
 }
 
 #[cfg(test)]

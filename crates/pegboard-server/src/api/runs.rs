@@ -102,6 +102,15 @@ pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Re
     Ok(Json(app.flow.cancel(uid).await?.into()))
 }
 
+/// Starts a new run where one was interrupted, cancelled or failed: same workflow, input and namespace. Stages that keep their
+/// results (`cache`) take those of the old run.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/resume", tag = "runs", params(("id" = String, Path, description = "Its uid or its name")),
+    responses((status = 200, description = "The new run", body = RunAnswer), (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
+pub(crate) async fn resume(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunAnswer>, ApiError> {
+    let uid = find(&app, &id).await?.uid;
+    Ok(Json(app.flow.resume(uid).await?.into()))
+}
+
 /// The result as JSON, however large. 404 while the run is under way.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/result", tag = "runs", params(("id" = String, Path, description = "Its uid or its name")),
     responses((status = 200, description = "Any JSON", body = Object), (status = 404, body = ErrorAnswer)))]

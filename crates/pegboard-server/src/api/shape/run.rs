@@ -77,6 +77,9 @@ pub struct StageAnswer {
     pub items: Option<ItemsAnswer>,
     /// Why it failed.
     pub failure: Option<FailureAnswer>,
+    /// Its result is that of an earlier call with the same inputs.
+    #[serde(default)]
+    pub cached: bool,
 }
 
 /// Progress of a fan-out.
@@ -186,6 +189,7 @@ impl From<StageRun> for StageAnswer {
             duration_ms: duration(stage.started_at, stage.finished_at),
             items: stage.items.map(|items| ItemsAnswer { total: items.total, done: items.done, failed: items.failed }),
             failure: stage.failure.map(FailureAnswer::from),
+            cached: stage.cached,
         }
     }
 }
