@@ -10,9 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use pegboard_model::{
-    Call, CallEvent, Error, Failure, FailureKind, PluginName, PluginRecord, PluginRunner, WorkerState, WorkerStatus,
+    Call, CallEvent, Error, Failure, FailureKind, PluginName, PluginRecord, PluginRunner, Value, WorkerState, WorkerStatus,
 };
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +26,7 @@ use crate::environment::{Environments, InstallRequest, Progress};
 use crate::host_files;
 use crate::pool::{News, NewsSink, Pool, PoolOptions, refused};
 use crate::reload::Turns;
-use crate::shm::{Blocks, BlocksOptions};
+use crate::shm::{self, Blocks, BlocksOptions};
 use crate::supervisor::History;
 
 mod edition;
@@ -32,11 +35,14 @@ mod options;
 mod plugin;
 mod source;
 mod statistics;
+mod user_modules;
+mod version;
 
-pub use options::{EngineEvent, EngineOptions, EngineStatistics, PluginStatistics, WorkerCounts, WorkerLimits};
+pub use options::{EngineEvent, EngineOptions, EngineStatistics, ExecutorOptions, PluginStatistics, WorkerCounts, WorkerLimits};
 
 use plugin::{Plugin, Reloaded};
 use source::Sources;
+use version::Code;
 
 /// Events that a slow receiver may fall behind.
 const EVENTS: usize = 4096;
@@ -87,6 +93,7 @@ impl Engine {
     /// When the data directory cannot be written.
     pub async fn start(options: EngineOptions, environments: Environments) -> Result<Self, Error> {
         let host = host_files::unpack(&options.data).await?;
+        user_modules::prepare(&options.data).await?;
         let blocks_options = BlocksOptions { spill: options.data.join("spill"), memory_budget: options.memory_budget };
         let opened = tokio::task::spawn_blocking(move || Blocks::open(blocks_options)).await;
         let blocks = opened.map_err(|_| Error::internal("engine-start", "opening the table of shared values was given up"))??;
@@ -237,6 +244,30 @@ impl PluginRunner for Engine {
 
     fn owner(&self, target: &str) -> PluginName {
         self.inner.directory.load().owners.owner(target)
+    }
+
+    fn version(&self, target: &str) -> BoxFuture<'static, Option<String>> {
+        let directory = self.inner.directory.load();
+        let owner = directory.owners.owner(target);
+        let code = match directory.plugins.get(&owner) {
+            Some(plugin) => {
+                let record = plugin.record();
+                let environment = self.inner.environments.get(&record.environment);
+                environment.map(|environment| Code::of_plugin(&record, &environment, target))
+            }
+            None => Code::of_user_module(&self.inner.options.data, target),
+        };
+        async move { code?.version().await }.boxed()
+    }
+
+    fn content(&self, value: &Value) -> BoxFuture<'static, Option<Bytes>> {
+        let value = value.clone();
+        async move { shm::content(&value).await }.boxed()
+    }
+
+    fn object(&self, content: Bytes) -> BoxFuture<'static, Option<Value>> {
+        let blocks = Arc::clone(&self.inner.blocks);
+        async move { tokio::task::spawn_blocking(move || blocks.make(&content).ok()).await.ok().flatten() }.boxed()
     }
 }
 

@@ -40,6 +40,8 @@ pub struct ZygoteOptions {
     pub host: PathBuf,
     /// Modules to import before parking, when the environment has them.
     pub preload: Vec<String>,
+    /// Folder of modules that workers can import as `user_modules`.
+    pub user_modules: Option<PathBuf>,
     /// Start fresh interpreters instead of forking copies.
     pub fresh: bool,
     /// From the start to the message that it is parked; also for one fork.
@@ -148,6 +150,7 @@ impl Parked {
             } else {
                 vec!["--preload".to_owned(), options.preload.join(",")]
             })
+            .arguments(options.user_modules.iter().flat_map(|folder| [Path::new("--user-modules"), folder]))
             .variables(single_threaded());
         let process = start_with_stdin(program, theirs, Target::Null, Target::Descriptor(their_errors)).await.map_err(unable)?;
         let said = Arc::new(Mutex::new(VecDeque::new()));

@@ -3,22 +3,26 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use crate::api::{events, health, plugins, runs, status, workers, workflows};
+use crate::api::{apply, configs, events, health, news, plugins, runs, status, triggers, workers, workflows};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Pegboard", description = "One server on which a team hangs all of its ML plugins"),
     paths(
-        status::status, status::settings, events::events, document,
+        status::status, status::settings, news::news, events::events, document,
         plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
         workers::list,
-        workflows::list, workflows::show, workflows::apply, workflows::delete,
-        runs::list, runs::show, runs::start, runs::cancel, runs::result, runs::log, runs::events, runs::delete,
+        apply::apply, workflows::list, workflows::show, workflows::apply, workflows::put, workflows::delete,
+        configs::list, configs::show, configs::apply, configs::put, configs::delete,
+        triggers::list, triggers::show, triggers::apply, triggers::put, triggers::delete,
+        runs::list, runs::show, runs::start, runs::cancel, runs::resume, runs::result, runs::log, runs::events, runs::delete,
         health::health, health::ready, health::metrics,
     ),
     tags(
         (name = "plugins", description = "Installed code, each in a process and an environment of its own"),
         (name = "workflows", description = "Graphs of stages"),
+        (name = "configs", description = "Data for workflows, attached by a selector"),
+        (name = "triggers", description = "What starts runs: the time, or events"),
         (name = "runs", description = "Recorded executions"),
         (name = "workers", description = "Processes that run plugins' code"),
         (name = "server", description = "The server about itself"),
@@ -58,7 +62,7 @@ mod tests {
     #[test]
     fn every_operation_says_what_it_does() {
         for (path, item) in &Document::openapi().paths.paths {
-            let operations = [&item.get, &item.post, &item.delete].into_iter().flatten().collect::<Vec<_>>();
+            let operations = [&item.get, &item.post, &item.put, &item.delete].into_iter().flatten().collect::<Vec<_>>();
             assert!(!operations.is_empty(), "{path}");
             operations.iter().for_each(|operation| assert!(operation.summary.is_some(), "{path}"));
         }

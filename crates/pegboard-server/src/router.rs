@@ -8,7 +8,7 @@ use axum::routing::{delete, get, post};
 use pegboard_model::Error;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::{events, health, plugins, runs, status, workers, workflows};
+use crate::api::{apply, configs, events, health, news, plugins, runs, status, triggers, workers, workflows};
 use crate::app::App;
 use crate::error::{ApiError, panicked};
 use crate::guard::guard;
@@ -29,6 +29,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/status", get(status::status))
         .route("/api/v1/settings", get(status::settings))
+        .route("/api/v1/news", get(news::news))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/plugins", get(plugins::list).post(plugins::install))
         .route("/api/v1/plugins/{name}", get(plugins::show).delete(plugins::uninstall))
@@ -36,10 +37,16 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/plugins/{name}/reload", post(plugins::reload))
         .route("/api/v1/workers", get(workers::list))
         .route("/api/v1/workflows", get(workflows::list).post(workflows::apply))
-        .route("/api/v1/workflows/{name}", get(workflows::show).delete(workflows::delete))
+        .route("/api/v1/workflows/{name}", get(workflows::show).put(workflows::put).delete(workflows::delete))
+        .route("/api/v1/configs", get(configs::list).post(configs::apply))
+        .route("/api/v1/configs/{name}", get(configs::show).put(configs::put).delete(configs::delete))
+        .route("/api/v1/triggers", get(triggers::list).post(triggers::apply))
+        .route("/api/v1/triggers/{name}", get(triggers::show).put(triggers::put).delete(triggers::delete))
+        .route("/api/v1/apply", post(apply::apply))
         .route("/api/v1/runs", get(runs::list).post(runs::start))
         .route("/api/v1/runs/{id}", delete(runs::delete).get(runs::show))
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/runs/{id}/result", get(runs::result))
         .route("/api/v1/runs/{id}/log", get(runs::log))
         .route("/api/v1/runs/{id}/events", get(runs::events))

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from .data import Prepared
 from .models import Candidate, Model
 
-__all__ = ["Evaluation", "best_of_each", "evaluate_model", "table_of"]
+__all__ = ["Evaluation", "best_of_each", "evaluate_model", "score_model", "table_of"]
 
 
 class Evaluation(TypedDict):
@@ -40,6 +40,12 @@ def evaluate_model(model: Model, candidate: Candidate, key: str, seconds: float,
         f1=float(f1_score(truth, predicted, average="macro")),
         confusion=confusion_matrix(truth, predicted, labels=np.arange(len(prepared["labels"]))),
     )
+
+
+def score_model(model: Model, prepared: Prepared) -> float:
+    """Accuracy on the held-out rows."""
+    with threadpool_limits(limits=1):
+        return float(accuracy_score(prepared["test_classes"], model.predict(prepared["test_features"])))
 
 
 def best_of_each(evaluations: Iterable[Evaluation]) -> dict[str, Evaluation]:

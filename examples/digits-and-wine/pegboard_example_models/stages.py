@@ -1,11 +1,11 @@
-"""The stages that `workflows/train.yaml` joins.
+"""The stages that `workflows/train.yaml` joins, and two light ones that triggers run.
 
     grid ────┐
     prepare ─┼─> train (per candidate) ─> evaluate (per model) ─> choose
              └────────────────────────────────^
 
 Arrays pass between stages as values: each stage's return value is an argument of those behind it. Fitted models pass
-through the object store, where another run or workflow can find the best ones under `best-<data set>`.
+through the object store, where another run or workflow can find the best ones under `best-<data set>`: `report` and `check` do.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from flowdapt.compute.resources.workflow.context import get_run_context
 from flowdapt.lib.logger import get_logger
 
 from .data import Prepared, prepare_dataset
-from .models import Candidate, fit_model, make_grid
-from .scores import Evaluation, best_of_each, evaluate_model, table_of
+from .models import Candidate, Model, fit_model, make_grid
+from .scores import Evaluation, best_of_each, evaluate_model, score_model, table_of
 from .settings import Settings
 
-__all__ = ["choose", "evaluate", "grid", "prepare", "train"]
+__all__ = ["check", "choose", "evaluate", "grid", "prepare", "report", "train"]
 
 logger = get_logger(__name__)
 
@@ -89,6 +89,41 @@ def choose(evaluations: list[Evaluation]) -> dict[str, Any]:
         chosen[dataset] = {**row, "key": f"best-{dataset}", "confusion": best[dataset]["confusion"].tolist()}
         logger.info(f"best on {dataset}: {row['model']} {row['parameters']}, macro F1 {row['f1']:.4f}")
     return {"table": table_of(evaluations), "best": chosen}
+
+
+def report() -> dict[str, Any]:
+    """What the last training kept: class, number of columns and classes of each model."""
+    table = [
+        {
+            "dataset": dataset,
+            "model": type(model).__name__,
+            "columns": int(model.n_features_in_),
+            "classes": len(model.classes_),
+        }
+        for dataset, model in _kept_models(_settings()).items()
+    ]
+    for row in table:
+        logger.info(f"{row['dataset']}: {row['model']} for {row['columns']} columns and {row['classes']} classes")
+    return {"table": table}
+
+
+def check() -> dict[str, Any]:
+    """Scores the kept models again: cheap enough for every minute."""
+    settings = _settings()
+    table = []
+    for dataset, model in _kept_models(settings).items():
+        accuracy = score_model(model, prepare_dataset(dataset, settings.seed, settings.test_share))
+        logger.info(f"{dataset}: accuracy {accuracy:.4f}")
+        table.append({"dataset": dataset, "accuracy": round(accuracy, 4)})
+    return {"table": table}
+
+
+def _kept_models(settings: Settings) -> dict[str, Model]:
+    """The best model of each data set, as far as there was a training."""
+    kept = {name: object_store.get(f"best-{name}") for name in settings.datasets if object_store.exists(f"best-{name}")}
+    if not kept:
+        logger.info("no model is kept yet; run `train-models`")
+    return kept
 
 
 def _settings() -> Settings:

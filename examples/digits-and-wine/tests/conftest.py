@@ -35,6 +35,9 @@ class FakeServer:
     def delete(self, key: str) -> None:
         self.objects.pop(key, None)
 
+    def exists(self, key: str) -> bool:
+        return key in self.objects
+
     def info(self, event: str, **fields: object) -> None:
         self.log.append(event)
 
@@ -53,6 +56,7 @@ _object_store = SimpleNamespace(
     put=lambda key, value: _current.put(key, value),
     get=lambda key: _current.get(key),
     delete=lambda key: _current.delete(key),
+    exists=lambda key: _current.exists(key),
 )
 for _name in ("flowdapt", "flowdapt.compute.resources", "flowdapt.compute.resources.workflow", "flowdapt.lib"):
     _module(_name)

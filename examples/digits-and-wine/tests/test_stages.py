@@ -8,6 +8,7 @@ import re
 from importlib import import_module
 from importlib.resources import files
 from typing import Any, TypeVar
+from unittest.mock import ANY
 
 import pytest
 from conftest import FakeServer
@@ -90,11 +91,25 @@ def test_nothing_trained_is_said(server: FakeServer) -> None:
         stages.choose([])
 
 
-def test_every_target_of_the_workflow_exists() -> None:
-    text = files("pegboard_example_models").joinpath("workflows/train.yaml").read_text(encoding="utf-8")
+def test_kept_models_are_reported_and_scored_again(server: FakeServer) -> None:
+    server.input = {"grid_size": 2, "datasets": ["wine"]}
+    best = run_workflow()["best"]["wine"]
+
+    assert stages.report() == {"table": [{"dataset": "wine", "model": ANY, "columns": 13, "classes": 3}]}
+    assert stages.check() == {"table": [{"dataset": "wine", "accuracy": best["accuracy"]}]}
+
+
+def test_before_the_first_training_nothing_is_reported(server: FakeServer) -> None:
+    assert stages.report() == stages.check() == {"table": []}
+    assert server.log == ["no model is kept yet; run `train-models`"] * 2
+
+
+@pytest.mark.parametrize(("name", "count"), [("train", 5), ("report", 2)])
+def test_every_target_of_the_workflows_exists(name: str, count: int) -> None:
+    text = files("pegboard_example_models").joinpath(f"workflows/{name}.yaml").read_text(encoding="utf-8")
     targets = re.findall(r"^ +target: (.+)$", text, flags=re.MULTILINE)
 
-    assert len(targets) == 5
+    assert len(targets) == count
     for target in targets:
         module, _, name = target.rpartition(".")
         assert callable(getattr(import_module(module), name))

@@ -13,7 +13,7 @@ import sys
 FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 sys.path.insert(0, FOLDER)
-from pegboard import _host, _zygote, api  # noqa: E402, F401
+from pegboard import _host, _user_modules, _zygote, api  # noqa: E402, F401
 
 sys.path.remove(FOLDER)
 
@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> int:
     roles = parser.add_subparsers(dest="role", required=True)
     zygote = roles.add_parser("zygote")
     zygote.add_argument("--preload", default="")
+    zygote.add_argument("--user-modules", default=None)
     worker = roles.add_parser("worker")
     for name in ("--control", "--data", "--dump"):
         worker.add_argument(name, type=int, required=True)
@@ -33,6 +34,8 @@ def main(arguments: list[str]) -> int:
 
         _output.configure()
         return _host.Host(given.control, given.data, given.dump, given.cpu_seconds).run()
+    if given.user_modules is not None:
+        _user_modules.offer(given.user_modules)
     start = _zygote.Zygote(os.path.abspath(__file__)).run([name for name in given.preload.split(",") if name])
     if isinstance(start, int):
         return start

@@ -19,6 +19,8 @@ from typing import Any
 
 from pegboard._binding import Plan
 from pegboard._errors import TargetError
+from pegboard._user_modules import NAME as USER_MODULES
+from pegboard._user_modules import Stamps
 
 Stamp = tuple[int, int]
 
@@ -52,6 +54,7 @@ class Loader:
     def __init__(self) -> None:
         self._sources: dict[str, _Source] = {}
         self._targets: dict[str, Target] = {}
+        self._stamps = Stamps()
 
     def load(self, modules: Iterable[str]) -> None:
         """Imports the modules of a plugin. Whatever they raise comes through."""
@@ -67,6 +70,10 @@ class Loader:
 
     def resolve(self, target: str) -> Target:
         """The callable that a dotted path names. `TargetError` with the dialect's own error as its cause."""
+        is_loose = target.startswith(f"{USER_MODULES}.")
+        if is_loose and self._stamps.forget_changed():
+            self._sources = {name: each for name, each in self._sources.items() if not name.startswith(USER_MODULES)}
+            self._targets = {name: each for name, each in self._targets.items() if not name.startswith(USER_MODULES)}
         found = self._targets.get(target)
         if found is not None and _is_current(found.source):
             return found
@@ -76,6 +83,8 @@ class Loader:
             raise TargetError from error
         except SystemExit as error:
             raise TargetError from error
+        if is_loose:
+            self._stamps.note()
         self._targets[target] = made
         return made
 

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::edition::Edition;
 use super::options::EngineOptions;
+use super::user_modules;
 use crate::environment::{Environment, Environments};
 use crate::memory::ClusterMemory;
 use crate::pool::{PooledWorker, WorkerSource};
@@ -106,6 +107,7 @@ impl Lease {
                 python: self.environment.python.clone(),
                 host: self.sources.host.clone(),
                 preload: self.sources.options.preload.clone(),
+                user_modules: Some(user_modules::folder(&self.sources.options.data)),
                 fresh: false,
                 start_deadline: PARK_DEADLINE,
             })
@@ -147,6 +149,8 @@ impl WorkerSource for PluginSource {
         let worker = WorkerOptions {
             plugin: self.plugin.clone(),
             modules: self.modules.clone(),
+            // Stages without a plugin have no environment that an executor could be in.
+            executor: options.executor.clone().filter(|_| self.plugin != PluginName::base()),
             generation,
             directory: options.data.join("work").join(self.plugin.as_str()),
             limits: options.limits.clone(),

@@ -10,9 +10,11 @@ mod cron;
 mod loops;
 mod status;
 mod timetable;
+mod upcoming;
 
 pub use check::check;
 pub use status::TriggerStatus;
+pub use upcoming::upcoming;
 
 pub(crate) use action::{Fired, Rules};
 pub(crate) use status::Triggers;

@@ -1,11 +1,17 @@
 //! The API under `/api/v1`. A handler sits in the file of its noun; what is sent is said in [`shape`].
 
+pub(crate) mod apply;
+pub(crate) mod configs;
 pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod news;
 pub(crate) mod plugins;
+pub(crate) mod resources;
 pub(crate) mod runs;
 pub mod shape;
 pub(crate) mod status;
 pub(crate) mod stream;
+mod targets;
+pub(crate) mod triggers;
 pub(crate) mod workers;
 pub(crate) mod workflows;

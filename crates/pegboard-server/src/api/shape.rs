@@ -1,13 +1,19 @@
 //! What the API sends and takes. These shapes are the contract with clients; nouns of the model are turned into them here and
 //! nowhere else, so that a noun can change without a client noticing.
 
+mod event;
 mod news;
 mod plugin;
+mod resource;
 mod run;
 mod workflow;
 
 pub use crate::error::{ErrorAnswer, ErrorBody};
+pub use event::EventAnswer;
 pub use news::{InstallNews, Progress, StatusAnswer};
 pub use plugin::{InstallBody, PluginAnswer, PluginContribution, PluginList, UpgradeBody, WorkerAnswer, WorkerList};
+pub use resource::{
+    AppliedResource, ApplyAnswer, ConfigAnswer, ConfigList, ResourceAnswer, TriggerActionAnswer, TriggerAnswer, TriggerList,
+};
 pub use run::{FailureAnswer, ItemsAnswer, LogAnswer, LogPage, RunAnswer, RunBody, RunList, StageAnswer};
-pub use workflow::{AppliedResource, AppliedWorkflow, ApplyAnswer, WorkflowAnswer, WorkflowList, WorkflowStage};
+pub use workflow::{WorkflowAnswer, WorkflowList, WorkflowStage};

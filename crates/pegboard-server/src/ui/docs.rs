@@ -66,7 +66,7 @@ fn groups(document: &Json) -> Vec<Group> {
 fn operations(document: &Json, tag: &Json) -> Vec<Operation> {
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
-        for method in ["get", "post", "delete"] {
+        for method in ["get", "post", "put", "delete"] {
             let operation = &item[method];
             if operation["tags"][0] != *tag {
                 continue;

@@ -273,7 +273,7 @@ async fn operations_see_the_server() {
 async fn the_stream_of_everything_ends_with_the_server() {
     let api = Api::new().await;
     api.workflow("w", "say.hello").await;
-    let response = api.send("GET", "/api/v1/events", "", Body::empty()).await;
+    let response = api.send("GET", "/api/v1/news", "", Body::empty()).await;
     let reading = tokio::spawn(text(response));
     api.ended("w").await;
     // What is on its way arrives; what comes after the stop does not.

@@ -3,13 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod api;
+mod authoring;
 mod cli;
 mod demo;
 mod errors;
+mod events;
 mod flowdapt;
 mod kill;
 mod misuse;
 mod python;
+mod resources;
 mod runs;
 mod support;
 mod tidy;

@@ -98,6 +98,7 @@ pub(crate) fn worker_options(folder: &Path) -> WorkerOptions {
     WorkerOptions {
         plugin: "misbehaving".parse().unwrap(),
         modules: vec!["misbehaving.calls".to_owned(), "misbehaving.values".to_owned()],
+        executor: None,
         generation: 1,
         directory: folder.join(format!("work/{}", NUMBER.fetch_add(1, Ordering::Relaxed))),
         limits: WorkerLimits {
@@ -123,6 +124,7 @@ pub(crate) fn zygote_options(folder: &Path) -> ZygoteOptions {
         python: environment(folder),
         host: repository().join("python/src"),
         preload: Vec::new(),
+        user_modules: None,
         fresh: false,
         start_deadline: Duration::from_secs(30),
     }

@@ -45,6 +45,25 @@ pub struct WorkflowStage {
     /// Resources that it asks for.
     #[schema(value_type = Object)]
     pub resources: Map<String, Json>,
+    /// Free text.
+    #[serde(default)]
+    pub version: String,
+    /// Kept for other executors.
+    #[serde(default)]
+    pub priority: Option<i64>,
+    /// How often and when a failed call is tried again: `count`, `delay`, `factor`, `longest` (seconds), `jitter`.
+    #[serde(default)]
+    #[schema(value_type = Object, nullable)]
+    pub retries: Json,
+    /// Longest time in seconds that one call, or one item, may take.
+    #[serde(default)]
+    pub timeout: Option<f64>,
+    /// Whether results of earlier calls with the same inputs are taken.
+    #[serde(default)]
+    pub cache: Option<bool>,
+    /// Most calls of this stage at once.
+    #[serde(default)]
+    pub concurrency: Option<u32>,
 }
 
 /// All workflows.
@@ -52,42 +71,6 @@ pub struct WorkflowStage {
 pub struct WorkflowList {
     /// In the order in which they were applied first.
     pub workflows: Vec<WorkflowAnswer>,
-}
-
-/// What became of an applied text.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
-pub struct ApplyAnswer {
-    /// One per workflow, in order.
-    pub applied: Vec<AppliedWorkflow>,
-    /// One per config and trigger rule, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub resources: Vec<AppliedResource>,
-}
-
-/// What became of one config or trigger rule.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
-pub struct AppliedResource {
-    /// `config` or `trigger_rule`.
-    pub kind: String,
-    /// Unique within its kind.
-    pub name: String,
-    /// Identity: a UUID.
-    pub uid: String,
-    /// Whether it is new; else the one with its name was replaced.
-    pub created: bool,
-    /// What cannot be meant, one sentence each.
-    pub warnings: Vec<String>,
-}
-
-/// What became of one document.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
-pub struct AppliedWorkflow {
-    /// Whether it is new; else the one with its name was replaced.
-    pub created: bool,
-    /// Problems that a run would fail at, one sentence each.
-    pub warnings: Vec<String>,
-    /// As stored.
-    pub workflow: WorkflowAnswer,
 }
 
 impl From<Workflow> for WorkflowAnswer {
@@ -100,6 +83,12 @@ impl From<Workflow> for WorkflowAnswer {
             depends_on: stage.depends_on,
             options: stage.options,
             resources: stage.resources,
+            version: stage.version,
+            priority: stage.priority,
+            retries: serde_json::to_value(stage.retries).unwrap_or_default(),
+            timeout: stage.timeout,
+            cache: stage.cache,
+            concurrency: stage.concurrency,
         });
         Self {
             name: workflow.metadata.name.to_string(),

@@ -1,37 +1,24 @@
-//! `pegboard apply` and `pegboard workflows`.
+//! `pegboard apply`.
 
 use std::path::{Path, PathBuf};
 
 use pegboard_model::Error;
-use pegboard_server::shape::{ApplyAnswer, WorkflowList};
+use pegboard_server::shape::{ApplyAnswer, ResourceAnswer};
 use tokio::io::AsyncReadExt as _;
 
 use crate::client::Client;
 use crate::failure::CommandFailure;
-use crate::output::{Output, instant};
+use crate::output::Output;
 
 pub(crate) async fn apply(client: &Client, files: &[PathBuf], output: &Output) -> Result<(), CommandFailure> {
-    let mut all = ApplyAnswer { applied: Vec::new(), resources: Vec::new() };
+    let mut all = ApplyAnswer { applied: Vec::new() };
     for file in files {
         let answer = apply_text(client, read(file).await?).await.map_err(|failure| named(failure, file))?;
         if !output.json {
-            for applied in &answer.applied {
-                let done = if applied.created { "created" } else { "changed" };
-                output.line(&format!("workflow {} {done}", applied.workflow.name));
-            }
-            for applied in &answer.resources {
-                let done = if applied.created { "created" } else { "changed" };
-                output.line(&format!("{} {} {done}", applied.kind, applied.name));
-            }
+            applied(&answer, output);
         }
-        answer
-            .applied
-            .iter()
-            .flat_map(|applied| &applied.warnings)
-            .chain(answer.resources.iter().flat_map(|applied| &applied.warnings))
-            .for_each(|warning| output.note(&format!("warning: {warning}")));
+        warn(&answer, output);
         all.applied.extend(answer.applied);
-        all.resources.extend(answer.resources);
     }
     if output.json {
         output.data(&all);
@@ -39,24 +26,32 @@ pub(crate) async fn apply(client: &Client, files: &[PathBuf], output: &Output) -
     Ok(())
 }
 
-pub(crate) async fn list(client: &Client, output: &Output) -> Result<(), CommandFailure> {
-    let answer: WorkflowList = client.get(&["workflows"], &[]).await?;
-    if output.json {
-        output.data(&answer);
-    } else if answer.workflows.is_empty() {
-        output.note("no workflow yet; `pegboard apply FILE` stores one");
-    } else {
-        let row = |workflow: &pegboard_server::shape::WorkflowAnswer| {
-            vec![workflow.name.clone(), workflow.stages.len().to_string(), instant(&workflow.updated_at)]
-        };
-        output.table(&["NAME", "STAGES", "CHANGED"], answer.workflows.iter().map(row).collect());
+/// Says what was stored.
+pub(crate) fn applied(answer: &ApplyAnswer, output: &Output) {
+    for applied in &answer.applied {
+        let done = if applied.created { "created" } else { "changed" };
+        output.line(&format!("{} {} {done}", applied.resource.kind(), applied.resource.name()));
     }
-    Ok(())
+}
+
+/// Says what did not stop it from being stored.
+pub(crate) fn warn(answer: &ApplyAnswer, output: &Output) {
+    for applied in &answer.applied {
+        for warning in &applied.warnings {
+            output.note(&format!("warning: {} {}: {warning}", applied.resource.kind(), applied.resource.name()));
+        }
+    }
+}
+
+/// Names of the workflows among what was stored.
+pub(crate) fn workflows(answer: &ApplyAnswer) -> Vec<&str> {
+    let resources = answer.applied.iter().map(|applied| &applied.resource);
+    resources.filter(|resource| matches!(resource, ResourceAnswer::Workflow(_))).map(ResourceAnswer::name).collect()
 }
 
 /// Sends a text to be stored.
 pub(crate) async fn apply_text(client: &Client, text: String) -> Result<ApplyAnswer, CommandFailure> {
-    client.post_text(&["workflows"], text).await
+    client.post_text(&["apply"], text).await
 }
 
 /// A file, or standard input for `-`.

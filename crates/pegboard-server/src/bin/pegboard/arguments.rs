@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pegboard_server::config::{FlagValue, Sources};
 
@@ -35,6 +35,8 @@ Examples:
   pegboard serve                                start a server at http://127.0.0.1:8480
   pegboard install ./my-plugin --editable       install a plugin from a folder
   pegboard apply workflow.yaml                  store a workflow
+  pegboard new stage-plugin churn               write a plugin to begin with
+  pegboard dev                                  run its workflow at every save
   pegboard run train --input epochs=3 --follow  run it and watch
   pegboard doctor                               what this machine lacks
 
@@ -101,8 +103,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PluginCommand,
     },
-    /// Store workflows from YAML or JSON.
-    #[command(after_help = "Examples:\n  pegboard apply workflow.yaml other.yaml\n  generate-workflow | pegboard apply -")]
+    /// Store workflows, configs and triggers from YAML or JSON.
+    #[command(after_help = "Examples:\n  pegboard apply workflow.yaml triggers.yaml\n  generate-workflow | pegboard apply -\n\nA file may hold several documents of all kinds; it is stored as a whole or not at all.")]
     Apply {
         /// Files; `-` reads standard input.
         #[arg(required = true, value_name = "FILE")]
@@ -116,6 +118,60 @@ pub(crate) enum Command {
         #[command(flatten)]
         client: ClientArguments,
     },
+    /// List the configs.
+    #[command(after_help = "Example:\n  pegboard configs")]
+    Configs {
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// List the triggers: when they fired and when they are due.
+    #[command(after_help = "Example:\n  pegboard triggers")]
+    Triggers {
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Print a workflow, config or trigger as a document that can be applied again.
+    #[command(after_help = "Examples:\n  pegboard show workflow train\n  pegboard show trigger nightly > nightly.json && pegboard apply nightly.json\n\nJSON is YAML, too. With --json it prints the server's answer: uid, times and how a trigger fared.")]
+    Show {
+        /// What it is.
+        kind: ResourceKind,
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Delete a workflow, config or trigger. Runs stay.
+    #[command(after_help = "Example:\n  pegboard delete trigger nightly")]
+    Delete {
+        /// What it is.
+        kind: ResourceKind,
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Print what happened: runs that began and ended, and what triggers asked for.
+    #[command(after_help = "Examples:\n  pegboard events\n  pegboard events --follow --json | jq 'select(.data.state == \"failed\")'\n  pegboard events --after 1200 --follow")]
+    Events {
+        /// Only events behind this one.
+        #[arg(long, value_name = "SEQUENCE")]
+        after: Option<u64>,
+        /// Go on with what comes, until Ctrl-C.
+        #[arg(long, short)]
+        follow: bool,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Write a new plugin package to begin with.
+    New {
+        #[command(subcommand)]
+        command: NewCommand,
+    },
+    /// Develop a plugin: load it anew and run its workflow at every save.
+    #[command(
+        after_help = "Examples:\n  cd my-plugin && pegboard dev\n  pegboard dev train --input epochs=1\n  pegboard dev --url http://127.0.0.1:8480      use a server that runs\n\nStarts a server of its own with its data in `.pegboard` of the folder, installs the folder in place, applies `workflows/*.yaml`,\nruns the workflow, and does it again at every save. Ctrl-C stops it."
+    )]
+    Dev(DevArguments),
     /// Run a workflow, or look at a run (`pegboard run show ID`).
     #[command(
         args_conflicts_with_subcommands = true,
@@ -174,6 +230,84 @@ pub(crate) enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// Kinds of stored documents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ResourceKind {
+    #[value(alias = "workflows")]
+    Workflow,
+    #[value(alias = "configs")]
+    Config,
+    #[value(aliases = ["triggers", "trigger_rule"])]
+    Trigger,
+}
+
+impl ResourceKind {
+    /// As people say it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Workflow => "workflow",
+            Self::Config => "config",
+            Self::Trigger => "trigger",
+        }
+    }
+
+    /// As URLs say it.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Workflow => "workflows",
+            Self::Config => "configs",
+            Self::Trigger => "triggers",
+        }
+    }
+
+    /// As documents say it.
+    pub(crate) fn document(self) -> &'static str {
+        match self {
+            Self::Trigger => "trigger_rule",
+            other => other.word(),
+        }
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum NewCommand {
+    /// A package with two stages, a workflow and tests.
+    #[command(
+        after_help = "Examples:\n  pegboard new stage-plugin churn-models\n  pegboard new stage-plugin churn-models --directory ~/plugins/churn"
+    )]
+    StagePlugin {
+        /// Name of the package: letters, digits, `-` and `_`.
+        name: String,
+        /// Where it is written; must not exist, or be empty [default: the name].
+        #[arg(long, value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DevArguments {
+    /// The workflow to run; not needed when there is only one.
+    pub(crate) workflow: Option<String>,
+    /// One key of the input; the value is JSON when it reads as JSON, else text.
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) input: Vec<(String, String)>,
+    /// The plugin's folder, the one with `pyproject.toml`.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// Use this server instead of starting one.
+    #[arg(long, conflicts_with_all = ["listen", "data"])]
+    pub(crate) url: Option<String>,
+    /// Where the server listens [default: a free port of 127.0.0.1].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// The server's data directory [default: `.pegboard` in the plugin's folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Stop after the first run; exits with 1 when it fails.
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Subcommand, Debug)]
@@ -249,11 +383,14 @@ pub(crate) struct RunArguments {
     #[command(subcommand)]
     pub(crate) command: Option<RunCommand>,
     /// Name of a stored workflow, or a file to apply and run.
-    #[arg(value_name = "NAME|FILE", required_unless_present = "workflow")]
+    #[arg(value_name = "NAME|FILE", required_unless_present_any = ["workflow", "resume"])]
     pub(crate) name: Option<String>,
     /// Name of a stored workflow, whatever it looks like; with a file: which of its workflows to run.
     #[arg(long, value_name = "NAME")]
     pub(crate) workflow: Option<String>,
+    /// Start again where this run was interrupted, cancelled or failed, with its workflow, input and namespace.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["name", "workflow", "input", "input_file", "namespace"])]
+    pub(crate) resume: Option<String>,
     /// One key of the input; the value is JSON when it reads as JSON, else text.
     #[arg(long, short, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) input: Vec<(String, String)>,
@@ -295,6 +432,13 @@ impl Arguments {
                 server.data.clone(),
             );
         }
+        if let Command::Dev(dev) = &self.command {
+            let folder = std::path::absolute(&dev.directory).unwrap_or_else(|_| dev.directory.clone());
+            let data = dev.data.clone().unwrap_or_else(|| folder.join(".pegboard"));
+            let listen = dev.listen.clone().unwrap_or_else(|| "127.0.0.1:0".to_owned());
+            sources =
+                sources.flag("--data", "server.data", Some(data.display().to_string())).flag("--listen", "server.listen", Some(listen));
+        }
         sources.flag("--url", "server.url", self.command.client().and_then(|client| client.url.clone()))
     }
 }
@@ -320,10 +464,21 @@ impl Command {
             | Self::Plugins { client }
             | Self::Apply { client, .. }
             | Self::Workflows { client }
+            | Self::Configs { client }
+            | Self::Triggers { client }
+            | Self::Show { client, .. }
+            | Self::Delete { client, .. }
+            | Self::Events { client, .. }
             | Self::Runs { client, .. }
             | Self::Logs { client, .. }
             | Self::Cancel { client, .. } => Some(client),
-            Self::Serve { .. } | Self::Demo { .. } | Self::Config { .. } | Self::Doctor | Self::Completions { .. } => None,
+            Self::Serve { .. }
+            | Self::Demo { .. }
+            | Self::Config { .. }
+            | Self::New { .. }
+            | Self::Dev(_)
+            | Self::Doctor
+            | Self::Completions { .. } => None,
         }
     }
 }

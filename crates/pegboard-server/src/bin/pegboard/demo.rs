@@ -1,17 +1,19 @@
-//! `pegboard demo`: a server, the example package, one run of it, its table.
+//! `pegboard demo`: a server, the example package with its config and triggers, one run of it, its table, and the run that its end
+//! triggers.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use pegboard_model::Error;
 use pegboard_server::Settings;
-use pegboard_server::shape::{InstallBody, PluginAnswer, PluginList, RunAnswer, RunBody, UpgradeBody};
+use pegboard_server::shape::{InstallBody, PluginAnswer, PluginList, RunAnswer, RunBody, RunList, TriggerList, UpgradeBody};
 use rust_embed::Embed;
 use serde_json::{Map, Value as Json};
 
-use crate::apply::apply_text;
+use crate::apply::{self, apply_text};
 use crate::client::Client;
 use crate::failure::{CommandFailure, FAILED, STOPPED};
-use crate::output::Output;
+use crate::output::{Output, instant};
 use crate::start::Server;
 use crate::{plugin, run, serve};
 
@@ -25,8 +27,16 @@ use crate::{plugin, run, serve};
 #[exclude = "*.pyc"]
 struct Example;
 
-/// The workflow within the package.
-const WORKFLOW: &str = "pegboard_example_models/workflows/train.yaml";
+/// Documents within the package: what a trigger runs is there before the trigger.
+const DOCUMENTS: [&str; 4] = ["train.yaml", "report.yaml", "config.yaml", "triggers.yaml"];
+/// The workflow that is run.
+const WORKFLOW: &str = "train-models";
+/// The workflow that its end triggers, and the trigger.
+const REPORT: (&str, &str) = ("report-models", "report-after-training");
+/// Longest wait for that.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) async fn demo(mut settings: Settings, once: bool, output: &Output) -> Result<(), CommandFailure> {
     if settings.listing.iter().any(|setting| setting.key == "log.level" && setting.origin == "default") {
@@ -62,10 +72,12 @@ async fn show(url: &str, data: &Path, output: &Output) -> Result<(), CommandFail
         output.plugin_failure(failure);
         return Err(CommandFailure::silent(FAILED));
     }
-    let text = Example::get(WORKFLOW).map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default();
-    let applied = apply_text(&client, text).await?;
-    let workflow = applied.applied.first().map(|applied| applied.workflow.name.clone()).unwrap_or_default();
-    let body = RunBody { workflow: workflow.clone(), input: Map::new(), namespace: None };
+    for name in DOCUMENTS {
+        let file = Example::get(&format!("pegboard_example_models/workflows/{name}"));
+        let text = file.map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default();
+        apply::warn(&apply_text(&client, text).await?, output);
+    }
+    let body = RunBody { workflow: WORKFLOW.to_owned(), input: Map::new(), namespace: None };
     let started: RunAnswer = client.post(&["runs"], &body).await?;
     let ended = run::stay(&client, &started, true, output).await?;
     if ended.state != "finished" {
@@ -78,17 +90,64 @@ async fn show(url: &str, data: &Path, output: &Output) -> Result<(), CommandFail
     output.ended(&ended);
     let result = run::result(&client, &ended).await?;
     print_result(&result, output);
+    let report = report(&client, &ended, output).await?;
     if !output.json {
+        output.line("");
+        output.line(&format!("trigger {} ran {} ({}):", REPORT.1, REPORT.0, report.name));
+        if !output.result_table(&report.result) {
+            output.result(&report.result);
+        }
+        triggers(&client, output).await?;
         let look = [
             String::new(),
             format!("look    {}", client.link("/ui/")),
             format!("        {}", client.link(&format!("/ui/runs/{}", ended.uid))),
             format!("        {}", client.link("/api/docs")),
-            format!("try     pegboard run {workflow} --follow --url {url}"),
+            format!("try     pegboard run {WORKFLOW} --follow --url {url}"),
             format!("        pegboard run show {} --url {url}", ended.name),
             format!("        pegboard plugins --url {url}"),
+            format!("        pegboard triggers --url {url}"),
+            format!("        pegboard events --follow --url {url}"),
         ];
         look.iter().for_each(|line| output.line(line));
+    }
+    Ok(())
+}
+
+/// The run that the end of the training triggers, when it has ended.
+async fn report(client: &Client, trained: &RunAnswer, output: &Output) -> Result<RunAnswer, CommandFailure> {
+    let begun = Instant::now();
+    let run = loop {
+        let runs: RunList = client.get(&["runs"], &[("workflow", REPORT.0), ("limit", "1")]).await?;
+        let newest = runs.runs.into_iter().next().filter(|run| run.created_at >= trained.created_at);
+        match newest {
+            Some(run) => break run,
+            None if begun.elapsed() > PATIENCE => {
+                let message = format!("trigger `{}` did not run `{}`", REPORT.1, REPORT.0);
+                return Err(Error::internal("trigger-silent", message).hint("`pegboard triggers` says why").into());
+            }
+            None => tokio::time::sleep(PAUSE).await,
+        }
+    };
+    let ended = run::watch(client, &run, false, output).await?;
+    if ended.state == "finished" {
+        return Ok(ended);
+    }
+    if let Some(failure) = &ended.failure {
+        output.plugin_failure(failure);
+    }
+    output.ended(&ended);
+    Err(CommandFailure::silent(FAILED))
+}
+
+/// When schedules are due.
+async fn triggers(client: &Client, output: &Output) -> Result<(), CommandFailure> {
+    let answer: TriggerList = client.get(&["triggers"], &[]).await?;
+    for trigger in answer.triggers {
+        if let Some(next) = trigger.next.first() {
+            let workflow = trigger.action.parameters.get("workflow").and_then(Json::as_str).unwrap_or_default();
+            output.line(&format!("trigger {} runs {workflow} next at {} UTC", trigger.name, instant(next)));
+        }
     }
     Ok(())
 }

@@ -7,22 +7,27 @@ mod arguments;
 mod client;
 mod config;
 mod demo;
+mod dev;
 mod doctor;
+mod events;
 mod failure;
 mod follow;
+mod new;
 mod output;
 mod plugin;
+mod resources;
 mod run;
 mod runs;
 mod serve;
 mod start;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use pegboard_server::Settings;
 
-use crate::arguments::{Arguments, Command, PluginCommand, RunCommand};
+use crate::arguments::{Arguments, Command, NewCommand, PluginCommand, RunCommand};
 use crate::client::Client;
 use crate::failure::CommandFailure;
 use crate::output::Output;
@@ -62,6 +67,13 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> 
             let settings = settings()?;
             on_threads(settings.server.threads, demo::demo(settings, *once, output))
         }
+        Command::New { command: NewCommand::StagePlugin { name, directory } } => {
+            new::stage_plugin(name, directory.as_deref(), output)
+        }
+        Command::Dev(dev) => {
+            let settings = settings()?;
+            on_threads(settings.server.threads, dev::dev(settings, dev, output))
+        }
         _ => {
             let settings = settings()?;
             on_this_thread(ask(&arguments, &settings, output))
@@ -82,7 +94,12 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         Command::Plugin { command: PluginCommand::Show { name, .. } } => plugin::show(&client, name, output).await,
         Command::Plugin { command: PluginCommand::Reload { name, .. } } => plugin::reload(&client, name, output).await,
         Command::Apply { files, .. } => apply::apply(&client, files, output).await,
-        Command::Workflows { .. } => apply::list(&client, output).await,
+        Command::Workflows { .. } => resources::workflows(&client, output).await,
+        Command::Configs { .. } => resources::configs(&client, output).await,
+        Command::Triggers { .. } => resources::triggers(&client, output).await,
+        Command::Show { kind, name, .. } => resources::show(&client, *kind, name, output).await,
+        Command::Delete { kind, name, .. } => resources::delete(&client, *kind, name, output).await,
+        Command::Events { after, follow, .. } => events::events(&client, *after, *follow, output).await,
         Command::Run(run) => match &run.command {
             Some(RunCommand::Show { id, .. }) => runs::show(&client, id, output).await,
             None => run::run(&client, run, output).await,
@@ -92,9 +109,13 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         }
         Command::Logs { run, follow, .. } => runs::logs(&client, run, *follow, output).await,
         Command::Cancel { run, .. } => runs::cancel(&client, run, output).await,
-        Command::Serve { .. } | Command::Demo { .. } | Command::Config { .. } | Command::Doctor | Command::Completions { .. } => {
-            Ok(())
-        }
+        Command::Serve { .. }
+        | Command::Demo { .. }
+        | Command::Config { .. }
+        | Command::New { .. }
+        | Command::Dev(_)
+        | Command::Doctor
+        | Command::Completions { .. } => Ok(()),
     }
 }
 

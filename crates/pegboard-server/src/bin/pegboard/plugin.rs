@@ -178,7 +178,12 @@ fn from_here(requirement: &str) -> Result<String, CommandFailure> {
     if !is_path || requirement.contains("://") {
         return Ok(requirement.to_owned());
     }
-    path.canonicalize().map(|path| path.display().to_string()).map_err(|error| {
+    // Extras may follow: `./folder[test]`.
+    let (place, extras) = match requirement.strip_suffix(']').and_then(|text| text.rfind('[')) {
+        Some(at) if !path.exists() => requirement.split_at(at),
+        _ => (requirement, ""),
+    };
+    Path::new(place).canonicalize().map(|path| format!("{}{extras}", path.display())).map_err(|error| {
         CommandFailure::usage(
             Error::not_found("path", format!("cannot find `{requirement}`: {error}"))
                 .hint("name a project folder or a wheel that exists"),

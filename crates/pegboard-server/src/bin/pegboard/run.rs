@@ -6,7 +6,7 @@ use pegboard_model::Error;
 use pegboard_server::shape::{RunAnswer, RunBody};
 use serde_json::{Map, Value as Json};
 
-use crate::apply::{apply_text, read};
+use crate::apply::{apply_text, read, warn, workflows};
 use crate::arguments::RunArguments;
 use crate::client::Client;
 use crate::failure::{CommandFailure, FAILED, STOPPED};
@@ -14,10 +14,15 @@ use crate::follow::{News, follow};
 use crate::output::{Board, Output};
 
 pub(crate) async fn run(client: &Client, arguments: &RunArguments, output: &Output) -> Result<(), CommandFailure> {
-    let workflow = workflow(client, arguments, output).await?;
-    let input = input(arguments).await?;
-    let body = RunBody { workflow, input, namespace: arguments.namespace.clone() };
-    let run: RunAnswer = client.post(&["runs"], &body).await?;
+    let run: RunAnswer = match &arguments.resume {
+        Some(old) => client.post(&["runs", old, "resume"], &Map::new()).await?,
+        None => {
+            let workflow = workflow(client, arguments, output).await?;
+            let input = input(arguments).await?;
+            let body = RunBody { workflow, input, namespace: arguments.namespace.clone() };
+            client.post(&["runs"], &body).await?
+        }
+    };
     if !arguments.wait && !arguments.follow {
         if output.json {
             output.data(&run);
@@ -37,22 +42,9 @@ pub(crate) async fn run(client: &Client, arguments: &RunArguments, output: &Outp
 
 /// Stays with a run until it is over. Ctrl-C asks the server to cancel it; a second one leaves at once.
 pub(crate) async fn stay(client: &Client, run: &RunAnswer, show: bool, output: &Output) -> Result<RunAnswer, CommandFailure> {
-    let mut board = show.then(|| Board::new(*output));
-    if let Some(board) = &board {
-        board.say(&format!("run {} of {}", run.name, run.workflow));
-    }
     let mut stopped = false;
     let ended = {
-        let hear = |news: News| {
-            let Some(board) = &mut board else { return };
-            match news {
-                News::Run(run) => run.stages.iter().enumerate().for_each(|(position, stage)| board.stage(position, stage)),
-                News::Stage(position, stage) => board.stage(position, &stage),
-                News::Progress(position, words) => board.progress(position, &words),
-                News::Log(line) => board.log(&line),
-            }
-        };
-        let mut following = std::pin::pin!(follow(client, &run.uid, hear));
+        let mut following = std::pin::pin!(watch(client, run, show, output));
         loop {
             tokio::select! {
                 ended = &mut following => break ended?,
@@ -69,12 +61,31 @@ pub(crate) async fn stay(client: &Client, run: &RunAnswer, show: bool, output: &
             }
         }
     };
-    if let Some(board) = &board {
-        board.finish();
-    }
     if stopped {
         output.ended(&ended);
         return Err(CommandFailure::silent(STOPPED));
+    }
+    Ok(ended)
+}
+
+/// Reads a run to its end, and shows stages and log when asked.
+pub(crate) async fn watch(client: &Client, run: &RunAnswer, show: bool, output: &Output) -> Result<RunAnswer, CommandFailure> {
+    let mut board = show.then(|| Board::new(*output));
+    if let Some(board) = &board {
+        board.say(&format!("run {} of {}", run.name, run.workflow));
+    }
+    let hear = |news: News| {
+        let Some(board) = &mut board else { return };
+        match news {
+            News::Run(run) => run.stages.iter().enumerate().for_each(|(position, stage)| board.stage(position, stage)),
+            News::Stage(position, stage) => board.stage(position, &stage),
+            News::Progress(position, words) => board.progress(position, &words),
+            News::Log(line) => board.log(&line),
+        }
+    };
+    let ended = follow(client, &run.uid, hear).await?;
+    if let Some(board) = &board {
+        board.finish();
     }
     Ok(ended)
 }
@@ -119,10 +130,8 @@ async fn workflow(client: &Client, arguments: &RunArguments, output: &Output) ->
         };
     }
     let answer = apply_text(client, read(Path::new(name)).await?).await?;
-    let names: Vec<&str> = answer.applied.iter().map(|applied| applied.workflow.name.as_str()).collect();
-    for warning in answer.applied.iter().flat_map(|applied| &applied.warnings) {
-        output.note(&format!("warning: {warning}"));
-    }
+    let names = workflows(&answer);
+    warn(&answer, output);
     match (&arguments.workflow, names.as_slice()) {
         (None, [only]) => Ok((*only).to_owned()),
         (Some(chosen), names) if names.contains(&chosen.as_str()) => Ok(chosen.clone()),
@@ -143,8 +152,12 @@ async fn input(arguments: &RunArguments) -> Result<Map<String, Json>, CommandFai
             )
         })?,
     };
-    for (key, value) in &arguments.input {
-        input.insert(key.clone(), serde_json::from_str(value).unwrap_or_else(|_| Json::from(value.clone())));
-    }
+    input.extend(given(&arguments.input));
     Ok(input)
+}
+
+/// Keys and values as given: JSON when it reads as JSON, else text.
+pub(crate) fn given(pairs: &[(String, String)]) -> Map<String, Json> {
+    let value = |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Json::from(text.clone()));
+    pairs.iter().map(|(key, text)| (key.clone(), value(text))).collect()
 }

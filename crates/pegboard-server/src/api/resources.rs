@@ -1,0 +1,209 @@
+//! Workflows, configs and trigger rules: what their handlers have in common.
+//!
+//! Who names the version that he saw (`If-Match`) never overwrites what somebody else wrote meanwhile; who does not is the last
+//! writer, and wins.
+
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::http::HeaderMap;
+use axum::http::header::{ETAG, IF_MATCH};
+use axum::response::{IntoResponse, Response};
+use pegboard_flow::{Document, Flow, ResourceDocument};
+use pegboard_model::{Config, Error, Resource, ResourceName, ResourceSpec, Timestamp, TriggerRule, TriggerSpec, Workflow, WorkflowSpec};
+use pegboard_store::StoreError;
+use serde::Serialize;
+
+use super::shape::{AppliedResource, ApplyAnswer, ConfigAnswer, ResourceAnswer, TriggerAnswer};
+use super::targets;
+use crate::app::App;
+use crate::error::ApiError;
+
+/// Annotations below it belong to the server.
+const SERVER_ANNOTATIONS: &str = "flowdapt.ai/";
+
+/// The kind of a resource, as commands and URLs say it.
+pub(super) fn word<S: ResourceSpec>() -> &'static str {
+    if S::KIND == TriggerSpec::KIND { "trigger" } else { S::KIND }
+}
+
+/// The stored resource of this name.
+pub(super) async fn find<S: ResourceSpec>(app: &App, name: &str) -> Result<Resource<S>, ApiError> {
+    let found = app.store.by_name::<S>(&name.parse()?).await?;
+    found.ok_or_else(|| missing::<S>(name).into())
+}
+
+/// Removes it. What it has caused stays.
+pub(super) async fn delete<S: ResourceSpec>(app: &App, name: &str) -> Result<(), ApiError> {
+    let resource = find::<S>(app, name).await?;
+    if !app.store.delete::<S>(resource.metadata.uid).await? {
+        return Err(missing::<S>(name).into());
+    }
+    Ok(())
+}
+
+/// An answer with the version that an `If-Match` can name.
+pub(super) fn versioned<T: Serialize>(updated_at: &str, body: T) -> Response {
+    ([(ETAG, format!("\"{updated_at}\""))], Json(body)).into_response()
+}
+
+/// Stores every document of a text, in order; nothing when one of them is wrong. `only`: the one kind that it may have.
+pub(super) async fn apply(app: &App, text: &str, only: Option<&'static str>) -> Result<ApplyAnswer, ApiError> {
+    let documents = Flow::parse(text)?;
+    for document in &documents {
+        let kind = kind(document);
+        if let Some(only) = only.filter(|only| *only != kind) {
+            return Err(wrong_kind(kind, only).into());
+        }
+        if let Document::Trigger(document) = document {
+            app.flow.check_trigger(&document.spec)?;
+        }
+    }
+    let mut applied = Vec::with_capacity(documents.len());
+    for document in documents {
+        applied.push(store(app, document, None).await?);
+    }
+    Ok(ApplyAnswer { applied })
+}
+
+/// Stores one document under the name that the URL says, when it still is what `If-Match` says.
+pub(super) async fn put(
+    app: &App,
+    kind_wanted: &'static str,
+    name: &str,
+    headers: &HeaderMap,
+    text: &str,
+) -> Result<Response, ApiError> {
+    let name: ResourceName = name.parse()?;
+    let seen = expected(headers)?;
+    let mut documents = Flow::parse(text)?;
+    let document = match (documents.pop(), documents.is_empty()) {
+        (Some(document), true) => document,
+        _ => {
+            return Err(Error::invalid("several-documents", format!("the body has {} documents, not one", documents.len() + 1))
+                .hint("`POST /api/v1/apply` takes several")
+                .into());
+        }
+    };
+    if kind(&document) != kind_wanted {
+        return Err(wrong_kind(kind(&document), kind_wanted).into());
+    }
+    let named = match &document {
+        Document::Workflow(document) => &document.name,
+        Document::Config(document) => &document.name,
+        Document::Trigger(document) => &document.name,
+    };
+    if *named != name {
+        return Err(Error::invalid("name-mismatch", format!("the document is named `{named}`, the URL says `{name}`"))
+            .hint("make them agree; to rename, store it under the new name and delete the old one")
+            .into());
+    }
+    if let Document::Trigger(document) = &document {
+        app.flow.check_trigger(&document.spec)?;
+    }
+    let applied = store(app, document, seen).await?;
+    let updated_at = match &applied.resource {
+        ResourceAnswer::Workflow(workflow) => workflow.updated_at.clone(),
+        ResourceAnswer::Config(config) => config.updated_at.clone(),
+        ResourceAnswer::Trigger(trigger) => trigger.updated_at.clone(),
+    };
+    Ok(versioned(&updated_at, applied))
+}
+
+async fn store(app: &App, document: Document, seen: Option<Timestamp>) -> Result<AppliedResource, ApiError> {
+    Ok(match document {
+        Document::Workflow(document) => {
+            let mut warnings = document.warnings.clone();
+            warnings.extend(Flow::check(&document.spec));
+            warnings.extend(targets::unresolved(app, &document.spec).await);
+            let (workflow, created): (Workflow, _) = write::<WorkflowSpec>(app, document, seen).await?;
+            AppliedResource { created, warnings, resource: ResourceAnswer::Workflow(Box::new(workflow.into())) }
+        }
+        Document::Config(document) => {
+            let warnings = document.warnings.clone();
+            let (config, created): (Config, _) = write(app, document, seen).await?;
+            AppliedResource { created, warnings, resource: ResourceAnswer::Config(Box::new(ConfigAnswer::from(config))) }
+        }
+        Document::Trigger(document) => {
+            let mut warnings = document.warnings.clone();
+            warnings.extend(absent_workflow(app, &document.spec).await?);
+            let (trigger, created): (TriggerRule, _) = write(app, document, seen).await?;
+            AppliedResource { created, warnings, resource: ResourceAnswer::Trigger(Box::new(trigger_answer(app, trigger))) }
+        }
+    })
+}
+
+/// A rule with how it fared.
+pub(crate) fn trigger_answer(app: &App, rule: TriggerRule) -> TriggerAnswer {
+    TriggerAnswer::new(rule, &app.flow.trigger_status(), now())
+}
+
+async fn write<S: ResourceSpec>(
+    app: &App,
+    document: ResourceDocument<S>,
+    seen: Option<Timestamp>,
+) -> Result<(Resource<S>, bool), ApiError> {
+    let Some(seen) = seen else { return Ok(app.flow.apply(document).await?) };
+    let name = document.name.to_string();
+    let mut resource = find::<S>(app, &name).await?;
+    let of_server = std::mem::take(&mut resource.metadata.annotations).into_iter();
+    resource.metadata.annotations = document.annotations;
+    resource.metadata.annotations.extend(of_server.filter(|(key, _)| key.starts_with(SERVER_ANNOTATIONS)));
+    resource.spec = document.spec;
+    // Later than what was there, whatever the clock says: it is what writers compare.
+    resource.metadata.updated_at = now().max(Timestamp(seen.0.saturating_add(1)));
+    match app.store.update(&resource, Some(seen)).await {
+        Ok(()) => Ok((resource, false)),
+        Err(StoreError::NotFound(_)) => Err(missing::<S>(&name).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A trigger may be stored before the workflow that it runs; but often it is a slip of the pen.
+async fn absent_workflow(app: &App, spec: &TriggerSpec) -> Result<Option<String>, ApiError> {
+    let Some(workflow) = spec.action.parameters.get("workflow").and_then(serde_json::Value::as_str) else { return Ok(None) };
+    if spec.action.target.trim() != "run_workflow" {
+        return Ok(None);
+    }
+    let found = match (workflow.parse(), workflow.parse::<ResourceName>()) {
+        (Ok(uid), _) => app.store.by_uid::<WorkflowSpec>(uid).await?.is_some(),
+        (_, Ok(name)) => app.store.by_name::<WorkflowSpec>(&name).await?.is_some(),
+        _ => false,
+    };
+    Ok((!found).then(|| format!("the trigger runs workflow `{workflow}`, which does not exist yet")))
+}
+
+/// The version that the client saw.
+fn expected(headers: &HeaderMap) -> Result<Option<Timestamp>, ApiError> {
+    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or("?");
+    let seen = text.trim().trim_start_matches("W/").trim_matches('"').parse();
+    seen.map(Some).map_err(|_| {
+        Error::invalid("if-match", format!("`If-Match: {text}` is not a version"))
+            .hint("send the `ETag` of an answer, or its `updated_at`")
+            .into()
+    })
+}
+
+fn kind(document: &Document) -> &'static str {
+    match document {
+        Document::Workflow(_) => "workflow",
+        Document::Config(_) => "config",
+        Document::Trigger(_) => "trigger",
+    }
+}
+
+fn wrong_kind(found: &str, wanted: &str) -> Error {
+    Error::invalid("wrong-kind", format!("the text has a {found}, and this takes a {wanted}"))
+        .hint("`POST /api/v1/apply` takes all kinds in one text")
+}
+
+fn missing<S: ResourceSpec>(name: &str) -> Error {
+    let word = word::<S>();
+    Error::not_found(format!("{word}-not-found"), format!("there is no {word} `{name}`"))
+        .hint(format!("`pegboard {word}s` lists them, `pegboard apply FILE` stores one"))
+}
+
+pub(super) fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}

@@ -1,0 +1,109 @@
+//! Targets that would not resolve, told at apply. A run would tell it, too; here it is a warning, because the plugin may come later.
+//!
+//! Which attributes a module has only the module knows, and plugins' code runs nowhere but in their workers: so each plugin is
+//! asked there, once for all of its targets, and a plugin that does not answer soon is not waited for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::future::join_all;
+use pegboard_model::{Call, CallEvent, CallId, Operation, PluginName, PluginRunner, RunContext, WorkflowSpec};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::app::App;
+
+/// Longest wait for the plugins.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Asked of a worker: raises one line per target that does not resolve.
+const CHECK: &str = "pegboard._targets.check";
+/// Modules of the data directory.
+const USER_MODULES: &str = "user_modules";
+/// What the host brings along.
+const OURS: [&str; 2] = ["flowdapt", "pegboard"];
+
+/// One sentence for each target that does not resolve.
+pub(super) async fn unresolved(app: &App, spec: &WorkflowSpec) -> Vec<String> {
+    let runner = app.engine.runner();
+    let targets: BTreeSet<&str> = spec.stages.iter().map(|stage| stage.target.trim()).collect();
+    let mut warnings = Vec::new();
+    let mut of_plugins: BTreeMap<PluginName, Vec<&str>> = BTreeMap::new();
+    for target in targets {
+        let owner = runner.owner(target);
+        if owner == PluginName::base() {
+            warnings.extend(without_plugin(app, target).await);
+        } else {
+            of_plugins.entry(owner).or_default().push(target);
+        }
+    }
+    let asked = of_plugins.into_iter().map(|(plugin, targets)| ask(Arc::clone(&runner), plugin, targets));
+    if let Ok(said) = tokio::time::timeout(PATIENCE, join_all(asked)).await {
+        warnings.extend(said.into_iter().flatten());
+    }
+    warnings
+}
+
+/// A target that no plugin owns.
+async fn without_plugin(app: &App, target: &str) -> Option<String> {
+    let (module, _) = target.rsplit_once('.')?;
+    let first = module.split('.').next().unwrap_or_default();
+    if first == USER_MODULES {
+        let parts: Vec<&str> = module.split('.').collect();
+        let folder = app.settings.server.data.join(parts.join("/"));
+        let is_there = tokio::fs::try_exists(folder.with_extension("py")).await.unwrap_or(true)
+            || tokio::fs::try_exists(&folder).await.unwrap_or(true);
+        return (!is_there).then(|| {
+            format!("target `{target}` does not resolve: there is no `{}.py` in the data directory", parts.join("/"))
+        });
+    }
+    let is_known = OURS.contains(&first) || STANDARD_LIBRARY.contains(&first);
+    (!is_known).then(|| format!("target `{target}` does not resolve: no installed plugin has a module `{first}`"))
+}
+
+async fn ask(runner: Arc<dyn PluginRunner>, plugin: PluginName, targets: Vec<&str>) -> Vec<String> {
+    let context = json!({ "input": { "targets": targets }, "namespace": "", "executor": "local", "config": {} });
+    let mut events = runner.call(Call {
+        id: CallId::next(),
+        plugin,
+        operation: Operation::Stage { target: CHECK.to_owned(), arguments: None },
+        context: Arc::new(RunContext { id: format!("check-{}", Uuid::new_v4()), json: Bytes::from(context.to_string()) }),
+        stage: "check".to_owned(),
+        deadline: Some(PATIENCE),
+    });
+    while let Some(event) = events.next().await {
+        // Other failures are the plugin's own trouble, which is shown with the plugin.
+        if let CallEvent::Failed(failure) = event
+            && failure.class == "UnresolvedTargets"
+        {
+            return failure.message.lines().map(str::to_owned).collect();
+        }
+    }
+    Vec::new()
+}
+
+/// Top-level modules that every Python has.
+const STANDARD_LIBRARY: &[&str] = &[
+    "abc", "aifc", "antigravity", "argparse", "array", "ast", "asynchat", "asyncio", "asyncore", "atexit", "audioop",
+    "base64", "bdb", "binascii", "bisect", "builtins", "bz2", "cProfile", "calendar", "cgi", "cgitb", "chunk", "cmath", "cmd",
+    "code", "codecs", "codeop", "collections", "colorsys", "compileall", "concurrent", "configparser", "contextlib",
+    "contextvars", "copy", "copyreg", "crypt", "csv", "ctypes", "curses", "dataclasses", "datetime", "dbm", "decimal",
+    "difflib", "dis", "distutils", "doctest", "email", "encodings", "ensurepip", "enum", "errno", "faulthandler", "fcntl",
+    "filecmp", "fileinput", "fnmatch", "fractions", "ftplib", "functools", "gc", "genericpath", "getopt", "getpass",
+    "gettext", "glob", "graphlib", "grp", "gzip", "hashlib", "heapq", "hmac", "html", "http", "idlelib", "imaplib", "imghdr",
+    "imp", "importlib", "inspect", "io", "ipaddress", "itertools", "json", "keyword", "lib2to3", "linecache", "locale",
+    "logging", "lzma", "mailbox", "mailcap", "marshal", "math", "mimetypes", "mmap", "modulefinder", "msilib", "msvcrt",
+    "multiprocessing", "netrc", "nis", "nntplib", "nt", "ntpath", "nturl2path", "numbers", "opcode", "operator", "optparse",
+    "os", "ossaudiodev", "pathlib", "pdb", "pickle", "pickletools", "pipes", "pkgutil", "platform", "plistlib", "poplib",
+    "posix", "posixpath", "pprint", "profile", "pstats", "pty", "pwd", "py_compile", "pyclbr", "pydoc", "pydoc_data",
+    "pyexpat", "queue", "quopri", "random", "re", "readline", "reprlib", "resource", "rlcompleter", "runpy", "sched",
+    "secrets", "select", "selectors", "shelve", "shlex", "shutil", "signal", "site", "smtpd", "smtplib", "sndhdr", "socket",
+    "socketserver", "spwd", "sqlite3", "sre_compile", "sre_constants", "sre_parse", "ssl", "stat", "statistics", "string",
+    "stringprep", "struct", "subprocess", "sunau", "symtable", "sys", "sysconfig", "syslog", "tabnanny", "tarfile",
+    "telnetlib", "tempfile", "termios", "textwrap", "this", "threading", "time", "timeit", "tkinter", "token", "tokenize",
+    "tomllib", "trace", "traceback", "tracemalloc", "tty", "turtle", "turtledemo", "types", "typing", "unicodedata",
+    "unittest", "urllib", "uu", "uuid", "venv", "warnings", "wave", "weakref", "webbrowser", "winreg", "winsound", "wsgiref",
+    "xdrlib", "xml", "xmlrpc", "zipapp", "zipfile", "zipimport", "zlib", "zoneinfo",
+];

@@ -1,0 +1,157 @@
+//! `pegboard new`: writes a package to begin with. The files are templates with two words in them.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use pegboard_model::{Error, PluginName, ResourceName};
+use serde_json::json;
+
+use crate::failure::CommandFailure;
+use crate::output::Output;
+
+/// Path, which may have the words as well, and text.
+const FILES: [(&str, &str); 8] = [
+    ("pyproject.toml", include_str!("../../../templates/stage-plugin/pyproject.toml.txt")),
+    ("README.md", include_str!("../../../templates/stage-plugin/readme.txt")),
+    (".gitignore", include_str!("../../../templates/stage-plugin/gitignore.txt")),
+    ("@MODULE@/__init__.py", include_str!("../../../templates/stage-plugin/init.py.txt")),
+    ("@MODULE@/py.typed", ""),
+    ("@MODULE@/stages.py", include_str!("../../../templates/stage-plugin/stages.py.txt")),
+    ("workflows/@NAME@.yaml", include_str!("../../../templates/stage-plugin/workflow.yaml.txt")),
+    ("tests/test_stages.py", include_str!("../../../templates/stage-plugin/test_stages.py.txt")),
+];
+
+/// Words that cannot be the name of a module, and modules that a package of this name would hide or be hidden by.
+const TAKEN: &[&str] = &[
+    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally",
+    "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try",
+    "while", "with", "yield", "abc", "array", "ast", "asyncio", "calendar", "cmd", "code", "collections", "copy", "csv", "datetime",
+    "email", "enum", "flowdapt", "glob", "html", "http", "inspect", "io", "json", "logging", "math", "numbers", "os", "pathlib",
+    "pegboard", "pickle", "platform", "profile", "queue", "random", "re", "select", "shutil", "signal", "site", "socket",
+    "sqlite3", "ssl", "statistics", "string", "struct", "subprocess", "sys", "test", "tests", "threading", "time", "token",
+    "types", "typing", "unittest", "user_modules", "uuid", "warnings", "workflows", "xml", "zipfile",
+];
+
+/// The two words.
+struct Words {
+    name: String,
+    module: String,
+}
+
+impl Words {
+    fn of(name: &str) -> Result<Self, Error> {
+        let refused = |reason: &str| {
+            Error::invalid("plugin-name", format!("`{name}` cannot be the name of a plugin package: {reason}"))
+                .hint("begin with a letter, go on with letters, digits, `-` and `_`, such as `churn-models`")
+        };
+        let name = name.parse::<PluginName>().map_err(|_| refused("it is not a name of a Python distribution"))?.to_string();
+        if name.parse::<ResourceName>().is_err() {
+            return Err(refused("a workflow cannot have it"));
+        }
+        let module = name.replace('-', "_");
+        if !module.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return Err(refused("a Python module begins with a letter"));
+        }
+        if TAKEN.contains(&module.as_str()) {
+            return Err(refused("Python has that word already"));
+        }
+        Ok(Self { name, module })
+    }
+
+    fn fill(&self, text: &str) -> String {
+        text.replace("@NAME@", &self.name).replace("@MODULE@", &self.module)
+    }
+}
+
+/// Writes a package with two stages. Refuses to write into a folder that has something in it.
+pub(crate) fn stage_plugin(name: &str, directory: Option<&Path>, output: &Output) -> Result<(), CommandFailure> {
+    let words = Words::of(name).map_err(CommandFailure::usage)?;
+    let folder = directory.map_or_else(|| PathBuf::from(&words.name), Path::to_owned);
+    let written = write(&words, &folder)?;
+    if output.json {
+        output.data(&json!({ "name": words.name, "directory": folder, "files": written }));
+        return Ok(());
+    }
+    written.iter().for_each(|path| output.line(&folder.join(path).display().to_string()));
+    output.note("");
+    output.note("next:");
+    output.note(&format!("  cd {}", folder.display()));
+    output.note("  pegboard dev                    run its workflow at every save");
+    output.note("or on a server that runs:");
+    output.note("  pegboard install --editable .");
+    output.note(&format!("  pegboard apply workflows/{}.yaml", words.name));
+    output.note(&format!("  pegboard run {} --follow", words.name));
+    Ok(())
+}
+
+fn write(words: &Words, folder: &Path) -> Result<Vec<String>, CommandFailure> {
+    let cannot = |path: &Path, error: &std::io::Error| {
+        CommandFailure::from(
+            Error::unavailable("cannot-write", format!("cannot write `{}`: {error}", path.display()))
+                .hint("choose another place with `--directory`"),
+        )
+    };
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => {
+            if entries.next().is_some() {
+                let message = format!("`{}` exists and is not empty", folder.display());
+                return Err(Error::conflict("directory-not-empty", message).hint("choose another place with `--directory`").into());
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(cannot(folder, &error)),
+    }
+    let mut written = Vec::with_capacity(FILES.len());
+    for (path, text) in FILES {
+        let name = words.fill(path);
+        let path = folder.join(&name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| cannot(parent, &error))?;
+        }
+        // Never over a file that somebody else put there meanwhile.
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
+        file.and_then(|mut file| file.write_all(words.fill(text).as_bytes())).map_err(|error| cannot(&path, &error))?;
+        written.push(name);
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for (given, expected) in [
+            ("churn-models", Some(("churn-models", "churn_models"))),
+            ("Churn_Models", Some(("churn-models", "churn_models"))),
+            ("a1", Some(("a1", "a1"))),
+            ("1a", None),
+            ("class", None),
+            ("json", None),
+            ("Tests", None),
+            ("../evil", None),
+            ("a b", None),
+            ("-a", None),
+            ("", None),
+            ("ümlaut", None),
+        ] {
+            let words = Words::of(given).ok();
+            assert_eq!(words.as_ref().map(|words| (words.name.as_str(), words.module.as_str())), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn no_word_is_left_in_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let words = Words::of("churn-models").unwrap();
+        let written = write(&words, folder.path()).unwrap();
+        assert_eq!(written.len(), FILES.len());
+        for path in written {
+            let text = std::fs::read_to_string(folder.path().join(&path)).unwrap();
+            assert!(!path.contains('@') && !text.contains("@NAME@") && !text.contains("@MODULE@"), "{path}");
+        }
+        let again = write(&words, folder.path()).unwrap_err();
+        assert_eq!(again.error.unwrap().code, "directory-not-empty");
+    }
+}
