@@ -66,7 +66,8 @@ pub(crate) fn wants(stage: &str, requests: &Map<String, Json>, resources: &Resou
 }
 
 fn unreadable(stage: &str, label: &str, message: String) -> Failure {
-    Failure { class: "ValueError".to_owned(), ..Failure::noticed(FailureKind::Target, message) }
+    // The class that the dialect's own check of a stage raises.
+    Failure { class: "ValidationError".to_owned(), ..Failure::noticed(FailureKind::Target, message) }
         .hint(format!("correct `resources.{label}` of stage `{stage}`"))
 }
 

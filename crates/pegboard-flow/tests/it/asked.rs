@@ -135,7 +135,7 @@ async fn requests_beyond_the_limits_or_unreadable_fail_before_anything_runs() {
             "WorkflowExecutionError",
             "Insufficient resources to run stage `a`. Required 64.0 CPU but only 2.0 available.",
         ),
-        (json!({ "memory": "1 foos" }), "ValueError", "Could not interpret 'foos' as a byte unit"),
+        (json!({ "memory": "1 foos" }), "ValidationError", "Could not interpret 'foos' as a byte unit"),
     ];
     for (resources, class, message) in cases {
         let workflow = world.workflow(&[simple("first", &[]), stage("a", &["first"], json!({ "resources": resources }))]).await;
