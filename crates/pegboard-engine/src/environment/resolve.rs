@@ -109,7 +109,7 @@ impl Question<'_> {
         let sources = Sources { plugin: "plugin.in", host: "host.in", overrides: "overrides.in" };
         for (name, lines) in [
             (sources.plugin, vec![self.requirement.line()]),
-            (sources.host, self.wheels.lines(false)),
+            (sources.host, self.wheels.lines(!self.original_flowdapt)),
             (sources.overrides, self.wheels.lines(!self.original_flowdapt)),
         ] {
             let path = folder.join(name);
