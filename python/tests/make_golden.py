@@ -11,8 +11,8 @@ from pegboard._messages import dump_json
 from pegboard._session import head
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "messages"
-VERSION = {"major": 1, "minor": 0}
-FEATURES = ["shared-memory", "stack-dump"]
+VERSION = {"major": 1, "minor": 1}
+FEATURES = ["shared-memory", "stack-dump", "executor"]
 CONTEXT = {
     "id": "run_1",
     "body": {
@@ -43,7 +43,16 @@ MESSAGES: list[tuple[str, dict[str, Any], list[bytes]]] = [
     ("to-worker", {"type": "ping", "sequence": 41}, []),
     ("to-worker", {"type": "cancel", "call": 7}, []),
     ("to-worker", {"type": "stop"}, []),
-    ("to-worker", {"type": "load", "plugin": "digits", "modules": ["digits", "digits.stages"]}, []),
+    (
+        "to-worker",
+        {
+            "type": "load",
+            "plugin": "digits",
+            "modules": ["digits", "digits.stages"],
+            "executor": {"target": "ray", "options": {"cluster_address": "127.0.0.1:6379", "cpus": 2}},
+        },
+        [],
+    ),
     (
         "to-worker",
         {

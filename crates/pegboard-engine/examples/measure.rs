@@ -36,9 +36,7 @@ async fn main() -> Result<(), Failed> {
     let (Some(data), Some(plugin)) = (arguments.next(), arguments.next()) else {
         return Err("give a data directory and the folder of `benches/plugins/producer`".into());
     };
-    let environments =
-        Environments::open(EnvironmentOptions { data: data.clone(), python: None, uv: None, without_uv: false, offline: false })
-            .await?;
+    let environments = Environments::open(EnvironmentOptions::new(&data)).await?;
     let engine = Engine::start(options(data), environments.clone()).await?;
     let request = InstallRequest {
         requirement: plugin.to_string_lossy().into_owned(),
@@ -80,6 +78,7 @@ fn options(data: PathBuf) -> EngineOptions {
             open_files: None,
             processes: None,
         },
+        executor: None,
         load_deadline: Duration::from_secs(60),
         call_deadline: None,
         stop_deadline: Duration::from_secs(5),

@@ -55,13 +55,15 @@ pub struct EnvironmentOptions {
     pub without_uv: bool,
     /// Never use the network.
     pub offline: bool,
+    /// Requirements that every plugin's environment gets besides the plugin's own.
+    pub extra: Vec<String>,
 }
 
 impl EnvironmentOptions {
     /// Everything found by itself, network allowed.
     #[must_use]
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into(), python: None, uv: None, without_uv: false, offline: false }
+        Self { data: data.into(), python: None, uv: None, without_uv: false, offline: false, extra: Vec::new() }
     }
 }
 

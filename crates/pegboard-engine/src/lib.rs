@@ -1,21 +1,23 @@
 //! Every child process.
 
+mod convert;
 mod directory;
 pub mod engine;
 pub mod environment;
 mod host_files;
-pub mod memory;
-pub mod shm;
-mod spawn;
-mod supervisor;
-mod convert;
 mod link;
+pub mod memory;
 mod output;
 mod pool;
 mod process;
 mod reload;
+pub mod shm;
+mod spawn;
+mod supervisor;
 pub mod worker;
 pub mod zygote;
 
-pub use engine::{Engine, EngineEvent, EngineOptions, EngineStatistics, PluginStatistics, WorkerCounts, WorkerLimits};
+pub use engine::{
+    Engine, EngineEvent, EngineOptions, EngineStatistics, ExecutorOptions, PluginStatistics, WorkerCounts, WorkerLimits,
+};
 pub use environment::{Environment, EnvironmentOptions, Environments, InstallRequest, Installer, Progress, Tools};

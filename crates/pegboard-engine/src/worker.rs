@@ -11,21 +11,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pegboard_model::{Call, CallEvent, Failure, FailureKind, PluginName, WorkerState, WorkerStatus};
-use pegboard_protocol::hello::{FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP};
-use pegboard_protocol::{FromWorker, PROTOCOL, ToWorker};
+use pegboard_protocol::hello::{FEATURE_EXECUTOR, FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP};
+use pegboard_protocol::{ExecutorChoice, FromWorker, PROTOCOL, ToWorker};
 use rustix::process::Signal;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::WorkerLimits;
 use crate::convert;
 use crate::link::{self, LinkError, LinkReader, LinkWriter};
 use crate::memory::ClusterMemory;
 use crate::output::Capture;
 use crate::shm::Blocks;
 use crate::zygote::{Forked, Origin, Zygote};
+use crate::{ExecutorOptions, WorkerLimits};
 
 mod run;
 mod verdict;
@@ -34,7 +34,7 @@ mod watch;
 use watch::Watch;
 
 /// What this side can do.
-const FEATURES: [&str; 2] = [FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP];
+const FEATURES: [&str; 3] = [FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP, FEATURE_EXECUTOR];
 /// How long a killed process may take to be gone; the kernel has to give back its memory first.
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -48,6 +48,8 @@ pub struct WorkerOptions {
     pub plugin: PluginName,
     /// Modules of its entry points, imported before it is ready.
     pub modules: Vec<String>,
+    /// Where its stages run; none: in the worker itself.
+    pub executor: Option<ExecutorOptions>,
     /// Reload generation, for the status.
     pub generation: u64,
     /// Its working directory; made when it is not there.
@@ -261,7 +263,12 @@ impl Worker {
         };
         tracing::debug!(plugin.name = %self.options.plugin, process.id = process_id, python, "a worker said hello");
         self.tasks.watch = Some(tokio::spawn(Arc::clone(&self.watch).follow(control, self.options.heartbeat)));
-        let load = ToWorker::Load { plugin: self.options.plugin.to_string(), modules: self.options.modules.clone() };
+        let executor = self.options.executor.as_ref();
+        let load = ToWorker::Load {
+            plugin: self.options.plugin.to_string(),
+            modules: self.options.modules.clone(),
+            executor: executor.map(|chosen| ExecutorChoice { target: chosen.target.clone(), options: chosen.options.clone() }),
+        };
         self.writer.queue(&convert::frame(&load, Vec::new()), &[]);
         loop {
             let frame = tokio::select! {

@@ -23,6 +23,7 @@ const MAX_ITEMS: usize = 1 << 16;
 #[derive(Debug)]
 pub(crate) struct BatchSizer {
     slots: usize,
+    least: usize,
     longest: usize,
     seconds_per_item: f64,
     objects: usize,
@@ -39,7 +40,12 @@ impl BatchSizer {
             })
             .sum();
         let objects = MAX_OBJECTS.saturating_sub(taken).max(1);
-        Self { slots: slots.max(1), longest: 0, seconds_per_item: 0.0, objects }
+        Self { slots: slots.max(1), least: 1, longest: 0, seconds_per_item: 0.0, objects }
+    }
+
+    /// A worker that hands items on to a cluster takes many at once: it needs them to keep the cluster busy.
+    pub(crate) fn at_least(self, least: usize) -> Self {
+        Self { least: least.max(1), ..self }
     }
 
     /// A batch of `items` kept its worker busy for `busy`.
@@ -59,7 +65,7 @@ impl BatchSizer {
         let by_time = if self.seconds_per_item > 0.0 { (AIM.as_secs_f64() / self.seconds_per_item) as usize } else { MAX_ITEMS };
         let by_growth = (self.longest * GROWTH).max(1);
         let by_share = left.div_ceil(self.slots);
-        let most = by_time.min(by_growth).min(by_share).clamp(1, MAX_ITEMS);
+        let most = by_time.min(by_growth).max(self.least).min(by_share).clamp(1, MAX_ITEMS);
         let (mut bytes, mut objects, mut count) = (0, 0, 0);
         for value in waiting.take(most) {
             match value {
@@ -125,6 +131,16 @@ mod tests {
     #[test]
     fn slow_items_travel_alone() {
         assert_eq!(sizes(20, 4, Duration::from_secs(1)), vec![1; 20]);
+    }
+
+    #[test]
+    fn a_cluster_gets_many_at_once_and_still_shares_are_even() {
+        let values = small(1000);
+        let mut sizer = BatchSizer::new(2, &[]).at_least(256);
+        assert_eq!(sizer.next(1000, values.iter()), 256);
+        sizer.measured(256, Duration::from_secs(600));
+        assert_eq!(sizer.next(1000, values.iter()), 256);
+        assert_eq!(sizer.next(10, values.iter().take(10)), 5);
     }
 
     #[test]

@@ -1,19 +1,19 @@
 //! What a stage can ask about its run, as JSON (Flowdapt specification, section 12.1).
 
-use std::path::Path;
-
 use bytes::Bytes;
 use pegboard_model::{Run, RunContext, Timestamp, Workflow};
 use serde_json::{Map, Value as Json, json};
 
+use crate::FlowOptions;
+
 /// The context of a run that has begun.
-pub(crate) fn context(run: &Run, workflow: &Workflow, config: &Map<String, Json>, artifacts: &Path) -> RunContext {
+pub(crate) fn context(run: &Run, workflow: &Workflow, config: &Map<String, Json>, options: &FlowOptions) -> RunContext {
     let metadata = &workflow.metadata;
     let json = json!({
         "input": run.input,
         "namespace": run.namespace,
-        // One built-in executor; stages of the dialect compare this word.
-        "executor": "local",
+        // Stages of the dialect compare this word.
+        "executor": options.executor,
         "run": {
             "uid": run.uid.to_string(),
             "name": run.name,
@@ -36,7 +36,7 @@ pub(crate) fn context(run: &Run, workflow: &Workflow, config: &Map<String, Json>
             "spec": workflow.spec,
         },
         "config": config,
-        "storage": { "protocol": "file", "base_path": artifacts.to_string_lossy() },
+        "storage": { "protocol": "file", "base_path": options.artifacts_directory.to_string_lossy() },
     });
     RunContext { id: run.uid.to_string(), json: Bytes::from(json.to_string()) }
 }

@@ -90,7 +90,7 @@ pub(crate) async fn drive(
     for note in &plan.notes {
         record.say(None, LogLevel::Warning, note.clone());
     }
-    let context = Arc::new(context(&record.run, workflow, &config, &shared.options.artifacts_directory));
+    let context = Arc::new(context(&record.run, workflow, &config, &shared.options));
     let plugins: Vec<PluginName> = plan.nodes.iter().map(|node| shared.runner.owner(&node.target)).collect();
     let slots = plugins.iter().map(|plugin| shared.runner.slots(plugin)).collect();
     let gate = shared.gate.clone();
@@ -98,7 +98,7 @@ pub(crate) async fn drive(
     let mut driver = Driver {
         record,
         config,
-        machine: Machine::new(Arc::clone(&plan), slots, chance),
+        machine: Machine::new(Arc::clone(&plan), slots, chance).least_batch(shared.options.least_batch),
         plan,
         plugins,
         wants,

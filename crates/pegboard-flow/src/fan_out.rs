@@ -27,6 +27,8 @@ enum Slot {
 pub(crate) struct Manner {
     /// Batches that run side by side.
     pub(crate) slots: usize,
+    /// Items that one batch has at least, as far as shares stay even.
+    pub(crate) least: usize,
     /// The first failure of an item ends the stage.
     pub(crate) stop_on_failure: bool,
     /// Failed items are tried again.
@@ -131,7 +133,7 @@ impl FanOut {
         Self {
             slots: items.into_iter().map(Slot::Waiting).collect(),
             next: 0,
-            sizer: BatchSizer::new(manner.slots, arguments.as_deref().unwrap_or_default()),
+            sizer: BatchSizer::new(manner.slots, arguments.as_deref().unwrap_or_default()).at_least(manner.least),
             manner,
             in_flight: HashMap::new(),
             next_batch: 0,

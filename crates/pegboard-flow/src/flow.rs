@@ -34,6 +34,8 @@ const EVENTS: usize = 4096;
 const SERVER_ANNOTATIONS: &str = "flowdapt.ai/";
 /// Attempts to replace a workflow that somebody else changes at the same time.
 const APPLY_ATTEMPTS: usize = 10;
+/// Longest text in bytes that is read in passing: a few milliseconds.
+const LONG: usize = 32 << 10;
 /// How often a run is looked at that another server drives.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -46,6 +48,10 @@ pub struct FlowOptions {
     pub log_limit: u64,
     /// Namespace of runs that name none.
     pub default_namespace: String,
+    /// Kind of the executor, as stages see it: `local`, `ray`, `dask`, or the name of a class.
+    pub executor: String,
+    /// Items that one call of a fan-out carries at least, as far as shares stay even.
+    pub least_batch: usize,
     /// Where stages keep artifacts: `storage.base_path` of their context.
     pub artifacts_directory: PathBuf,
     /// How long runs are kept after their end.
@@ -139,6 +145,19 @@ impl Flow {
     /// `invalid-yaml`, `invalid-workflow`, `invalid-config` and `invalid-trigger`, with line and column.
     pub fn parse(text: &str) -> Result<Vec<Document>, Error> {
         document::parse(text)
+    }
+
+    /// The same for async code: a long text takes a while.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub async fn read(text: &str) -> Result<Vec<Document>, Error> {
+        if text.len() <= LONG {
+            return document::parse(text);
+        }
+        let text = text.to_owned();
+        let read = tokio::task::spawn_blocking(move || document::parse(&text)).await;
+        read.map_err(|error| Error::internal("document-reader", format!("the document could not be read: {error}")))?
     }
 
     /// What a run of it would stumble over: circles, unknown names, stages that replace others.

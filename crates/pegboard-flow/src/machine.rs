@@ -118,6 +118,8 @@ enum Work {
 pub(crate) struct Machine {
     plan: Arc<Plan>,
     slots: Vec<usize>,
+    /// Items of a batch.
+    least_batch: usize,
     stages: Vec<StageProgress>,
     unfinished: usize,
     ended: bool,
@@ -141,7 +143,12 @@ impl Machine {
                 is_cached: false,
             })
             .collect();
-        Self { unfinished: plan.nodes.len(), plan, slots, stages, ended: false, chance }
+        Self { unfinished: plan.nodes.len(), plan, slots, least_batch: 1, stages, ended: false, chance }
+    }
+
+    /// Workers hand items on to a cluster: each of them takes this many at once.
+    pub(crate) fn least_batch(self, least_batch: usize) -> Self {
+        Self { least_batch, ..self }
     }
 
     /// Takes one event in. After `End` there are no more commands.
@@ -416,6 +423,7 @@ impl Machine {
         let node = &self.plan.nodes[stage];
         let manner = Manner {
             slots: self.slots[stage],
+            least: self.least_batch,
             stop_on_failure: !node.allow_partial_failure,
             retries: node.asks.retries,
             has_timeout: node.asks.timeout.is_some(),

@@ -22,7 +22,7 @@ impl fmt::Display for ProtocolVersion {
 }
 
 /// What this build speaks.
-pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 0 };
+pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 1 };
 
 /// Names of optional abilities; unknown ones are ignored.
 pub type Features = Vec<String>;
@@ -31,6 +31,8 @@ pub type Features = Vec<String>;
 pub const FEATURE_SHARED_MEMORY: &str = "shared-memory";
 /// The worker registers a stack dump on a signal that needs no interpreter lock (since 1.0).
 pub const FEATURE_STACK_DUMP: &str = "stack-dump";
+/// The worker can hand the calls of stages to an executor that `load` names (since 1.1).
+pub const FEATURE_EXECUTOR: &str = "executor";
 
 /// Refuses another major version.
 ///

@@ -16,5 +16,7 @@ mod raw;
 pub use error::Error;
 pub use frame::{Decoder, Frame};
 pub use hello::{Features, PROTOCOL, ProtocolVersion};
-pub use message::{ArgumentShape, ContextReference, FromWorker, FromZygote, Limits, ToWorker, ToZygote, WireFailure};
+pub use message::{
+    ArgumentShape, ContextReference, ExecutorChoice, FromWorker, FromZygote, Limits, ToWorker, ToZygote, WireFailure,
+};
 pub use part::Part;

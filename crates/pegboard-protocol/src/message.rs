@@ -49,6 +49,16 @@ pub struct ContextReference {
     pub body: Option<Box<RawValue>>,
 }
 
+/// Where stages run instead of in the worker itself (1.1).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ExecutorChoice {
+    /// `ray`, `dask`, or the dotted path of a class in the plugin's environment.
+    pub target: String,
+    /// Its options, by the executor's own names.
+    #[serde(default)]
+    pub options: serde_json::Map<String, serde_json::Value>,
+}
+
 /// Limits of one worker, applied by itself before any plugin code is imported. Absent: unlimited.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -103,6 +113,9 @@ pub enum ToWorker {
         plugin: String,
         /// Modules of its entry points.
         modules: Vec<String>,
+        /// Where stages run; absent: in the worker (1.1).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        executor: Option<ExecutorChoice>,
     },
     /// Data. Call a target once. Parts: the arguments (1.0).
     Stage {

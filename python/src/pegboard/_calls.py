@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import CoroutineType, TracebackType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pegboard._encode import to_json
 from pegboard._errors import Cancelled, TargetError, failure_of
@@ -17,6 +17,11 @@ from pegboard._messages import ArgumentShape, ContextReference, Encode, Expand, 
 from pegboard._run import ActiveRun, RunContext, active_run
 from pegboard._session import MAX_DESCRIPTORS
 from pegboard._values import INLINE, Outgoing, Values, failure_part
+
+if TYPE_CHECKING:
+    # Few workers drive an executor; the others start without its modules.
+    from pegboard._driver import StageExecutor
+    from pegboard._remote import Portable
 
 # Outcomes are sent before the end of the call when there are this many bytes of them, or when they are this old in seconds.
 FLUSH_BYTES: Final = 4 << 20
@@ -89,11 +94,16 @@ class Calls:
         # Ends a forked child.
         self._leave = leave
         self._context = RunContext("", {})
+        # Set when stages run on a cluster or on an executor of the plugin's own.
+        self.executor: StageExecutor | None = None
 
     def stage(self, message: Stage, parts: Sequence[memoryview], descriptors: Sequence[int], outgoing: Outgoing) -> None:
         """Calls a target once; its result goes into `outgoing`."""
         context = self._enter(message.context)
         target = self._loader.resolve(message.target)
+        if self.executor is not None:
+            self.executor.stage(message, target, context, self._portable(parts, descriptors), outgoing)
+            return
         positional: Sequence[Any] = ()
         keywords: dict[str, Any] = {}
         if message.arguments is None:
@@ -123,7 +133,8 @@ class Calls:
                 raise IndexError("pop from empty list")
             return iter(self._arguments(message.arguments[:1], parts, descriptors)[0])
 
-        iterator = _binding(find)
+        known = None if self.executor is None else self.executor.expand(message, context)
+        iterator = _binding(find) if known is None else iter(known)
         first = 0
         due = time.monotonic() + FLUSH_SECONDS
         dump = self._values.dump
@@ -143,6 +154,12 @@ class Calls:
         context = self._enter(message.context)
         target = self._loader.resolve(message.target)
         at = len(parts) - message.count
+        if self.executor is not None:
+            arguments, portable = self._portable(parts[:at], descriptors), self._portable(parts[at:], descriptors)
+            self.executor.items(
+                message, target, context, arguments, portable, outgoing, lambda first: self._flush(message.call, first, outgoing)
+            )
+            return
         shared = None if message.arguments is None else self._arguments(message.arguments, parts[:at], descriptors)
         items = parts[at:]
         given = context.input() if shared is None and message.map_on is not None else {}
@@ -264,6 +281,12 @@ class Calls:
             # The server thinks that we know it; go on without rather than with another run's.
             self._context = RunContext(reference.id, {})
         return self._context
+
+    def _portable(self, parts: Sequence[memoryview], descriptors: Sequence[int]) -> list[Portable]:
+        from pegboard._remote import Portable
+
+        taken = (self._values.take(part, descriptors) for part in parts)
+        return [Portable(bytes(pickled), tuple(map(pickle.PickleBuffer, buffers))) for pickled, buffers in taken]
 
     def _sample(self, part: memoryview, descriptors: Sequence[int]) -> object:
         try:

@@ -8,6 +8,7 @@ BaseException
     ├── UnpicklableError      wraps what pickling raised
     ├── NoRoomError           wraps what the kernel said when a value was to be written to shared memory
     ├── BlockError            a shared value that is not one
+    ├── TaskFailed            a failure that was told by a cluster's worker, or is about the cluster itself
     └── TargetError           wraps what resolving or binding a target raised
 """
 
@@ -49,6 +50,14 @@ class UnpicklableError(Exception):
     """A value cannot be pickled; the cause says why."""
 
 
+class TaskFailed(Exception):
+    """Carries a failure from elsewhere as it was told there."""
+
+    def __init__(self, failure: WireFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
 class TargetError(Exception):
     """A target does not resolve or cannot take its arguments; the cause says why, in the dialect's words."""
 
@@ -60,6 +69,8 @@ class ValidationError(ValueError):
 def failure_of(error: BaseException, kind: str = "raised") -> WireFailure:
     """How the server is told of an exception. Wrappers of the host give way to what they wrap."""
     hint: str | None = None
+    if isinstance(error, TaskFailed):
+        return error.failure
     if isinstance(error, Cancelled):
         return WireFailure("cancelled", "Cancelled", message_of(error) or "the call was cancelled", traceback_of(error))
     if isinstance(error, (TargetError, UnpicklableError, NoRoomError)) and error.__cause__ is not None:

@@ -178,6 +178,10 @@ class Host:
         answer: Message
         try:
             self._loader.load(message.modules)
+            if message.executor is not None:
+                from pegboard._executor import choose
+
+                self._calls.executor = choose(message.executor, message.modules, self._values, self._state)
             answer = Loaded(time.perf_counter() - started)
         except BaseException as error:
             if self._state.forked:

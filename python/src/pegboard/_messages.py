@@ -27,10 +27,11 @@ class ProtocolVersion:
     minor: int
 
 
-PROTOCOL: Final = ProtocolVersion(1, 0)
+PROTOCOL: Final = ProtocolVersion(1, 1)
 FEATURE_SHARED_MEMORY: Final = "shared-memory"
 FEATURE_STACK_DUMP: Final = "stack-dump"
-FEATURES: Final = (FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP)
+FEATURE_EXECUTOR: Final = "executor"
+FEATURES: Final = (FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP, FEATURE_EXECUTOR)
 
 
 @dataclass(slots=True)
@@ -39,6 +40,14 @@ class ArgumentShape:
 
     kind: str
     count: int | None = None
+
+
+@dataclass(slots=True)
+class ExecutorChoice:
+    """Where stages run instead of in the worker: `ray`, `dask` or the dotted path of a class, and its options."""
+
+    target: str
+    options: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -109,6 +118,7 @@ class Load(Message):
     type_name = "load"
     plugin: str
     modules: list[str]
+    executor: ExecutorChoice | None = None
 
 
 @dataclass(slots=True)
@@ -371,6 +381,7 @@ def _plain(item: object) -> object:
 
 _CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
     "ProtocolVersion": lambda value: ProtocolVersion(value["major"], value["minor"]),
+    "ExecutorChoice | None": lambda value: ExecutorChoice(value["target"], value.get("options", {})),
     "ContextReference": lambda value: ContextReference(value["id"], value.get("body")),
     "ArgumentShape": lambda value: ArgumentShape(value["kind"], value.get("count")),
     "list[ArgumentShape] | None": lambda value: [ArgumentShape(each["kind"], each.get("count")) for each in value],

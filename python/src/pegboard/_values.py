@@ -74,6 +74,17 @@ class Values:
             raise
         except Exception as error:
             raise UnpicklableError from error
+        self._share(pickled, views, into)
+
+    def give(self, pickled: bytes, views: Sequence[memoryview], into: Outgoing) -> None:
+        """Adds a value that is pickled already."""
+        if not views and len(pickled) <= self._inline_limit:
+            into.append(b"v" + pickled)
+        else:
+            self._share(pickled, views, into)
+
+    @staticmethod
+    def _share(pickled: bytes, views: Sequence[memoryview], into: Outgoing) -> None:
         try:
             descriptor, size = write_block(pickled, views)
         except OSError as error:
@@ -91,17 +102,23 @@ class Values:
 
     def load(self, part: memoryview, descriptors: Sequence[int]) -> object:
         """The value of a part."""
+        if len(part) and part[0] == JSON:
+            return json.loads(bytes(part[1:]))
+        pickled, buffers = self.take(part, descriptors)
+        return pickle.loads(pickled, buffers=buffers)
+
+    def take(self, part: memoryview, descriptors: Sequence[int]) -> tuple[memoryview | bytes, Sequence[memoryview]]:
+        """The pickle of a part and its buffers."""
         tag = part[0] if len(part) else 0
         if tag == INLINE:
-            return pickle.loads(part[1:])
+            return part[1:], ()
         if tag == SHARED and len(part) == _SHARED.size:
             _, index, size = _SHARED.unpack(part)
             if index >= len(descriptors):
                 raise BlockError(f"a shared value names descriptor {index} of {len(descriptors)}")
-            pickled, buffers = read_block(descriptors[index], size, self._read_only)
-            return pickle.loads(pickled, buffers=buffers)
+            return read_block(descriptors[index], size, self._read_only)
         if tag == JSON:
-            return json.loads(bytes(part[1:]))
+            return pickle.dumps(json.loads(bytes(part[1:])), 5), ()
         raise BlockError(f"a value of {len(part)} bytes has an unknown tag")
 
 

@@ -18,7 +18,7 @@ BAD = "pegboard_fixture_misbehaving"
 def test_parked(zygote: Zygote):
     parked = zygote.parked
     assert parked["type"] == "parked"
-    assert parked["protocol"] == {"major": 1, "minor": 0}
+    assert parked["protocol"] == {"major": 1, "minor": 1}
     assert parked["imported"] == ["numpy"]
     assert parked["failed"] == []
     assert parked["python_threads"] == 0
@@ -39,7 +39,7 @@ def test_a_preload_that_does_not_import_is_told(tmp_path: Path):
 def test_a_worker_starts_and_stops(zygote: Zygote, tmp_path: Path, fresh: bool):
     worker = zygote.fork(tmp_path, fresh=fresh)
     assert worker.hello["process_id"] == worker.process_id
-    assert worker.hello["features"] == ["shared-memory", "stack-dump"]
+    assert worker.hello["features"] == ["shared-memory", "stack-dump", "executor"]
     assert os.getpgid(worker.process_id) == worker.process_id == os.getsid(worker.process_id)
     assert worker.load("json") == {"type": "loaded", "seconds": pytest.approx(0, abs=5)}
     assert worker.stage("os.getcwd", root={}).error[:2] == ("target", "TypeError")
@@ -122,7 +122,7 @@ def test_a_lost_server_ends_the_group(zygote: Zygote, victim: Worker):
 def test_another_major_version_is_refused(zygote: Zygote, tmp_path: Path):
     worker = zygote.fork(tmp_path, major=2)
     assert zygote.exited(worker)["code"] == 71
-    assert b"protocol version 2.0 does not fit ours, 1.0" in worker.read(worker.error_output)
+    assert b"protocol version 2.0 does not fit ours, 1.1" in worker.read(worker.error_output)
 
 
 def test_garbage_from_the_server_ends_the_worker(zygote: Zygote, victim: Worker):

@@ -22,6 +22,28 @@ pub struct WorkerLimits {
     pub processes: Option<u64>,
 }
 
+/// Where stages run instead of in the workers themselves, which then drive it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExecutorOptions {
+    /// `ray`, `dask`, or the dotted path of a class in the plugins' environments.
+    pub target: String,
+    /// Its options, by the executor's own names.
+    pub options: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ExecutorOptions {
+    /// Requirement that the environments need for it.
+    #[must_use]
+    pub fn requirement(&self) -> Option<&'static str> {
+        match self.target.as_str() {
+            // Without its extra, Ray cannot prepare an environment for tasks.
+            "ray" => Some("ray[default]"),
+            "dask" => Some("distributed"),
+            _ => None,
+        }
+    }
+}
+
 /// How the engine works; filled from settings.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -31,6 +53,8 @@ pub struct EngineOptions {
     pub workers_per_plugin: usize,
     /// Limits of every worker.
     pub limits: WorkerLimits,
+    /// Where stages run; none: in the workers.
+    pub executor: Option<ExecutorOptions>,
     /// Import of the plugin's modules.
     pub load_deadline: Duration,
     /// A call without a deadline of its own; none: no limit.

@@ -104,6 +104,7 @@ impl Pip {
                 .map(OsString::from)
                 .into();
         arguments.extend([report.clone().into(), "-r".into(), sources.plugin.into(), "-r".into(), sources.overrides.into()]);
+        arguments.extend(question.extra.iter().map(OsString::from));
         let program = self.program(arguments).directory(folder).variables(index(question.index_url, offline));
         let answer = tool::run(program, INSTALL_DEADLINE, Some((question.progress, "resolve"))).await?;
         if !answer.success {

@@ -88,6 +88,8 @@ pub(super) struct Question<'a> {
     pub(super) requirement: &'a Requirement,
     pub(super) index_url: Option<&'a str>,
     pub(super) original_flowdapt: bool,
+    /// What every plugin's environment gets besides.
+    pub(super) extra: &'a [String],
     pub(super) wheels: &'a Wheels,
     pub(super) python: &'a Python,
     pub(super) progress: &'a Progress,
@@ -109,7 +111,7 @@ impl Question<'_> {
         let sources = Sources { plugin: "plugin.in", host: "host.in", overrides: "overrides.in" };
         for (name, lines) in [
             (sources.plugin, vec![self.requirement.line()]),
-            (sources.host, self.wheels.lines(!self.original_flowdapt)),
+            (sources.host, [self.wheels.lines(!self.original_flowdapt), self.extra.to_vec()].concat()),
             (sources.overrides, self.wheels.lines(!self.original_flowdapt)),
         ] {
             let path = folder.join(name);
@@ -134,6 +136,7 @@ pub(super) async fn resolve(
         requirement,
         index_url: request.index_url.as_deref(),
         original_flowdapt: request.original_flowdapt,
+        extra: &options.extra,
         wheels,
         python,
         progress,

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use pegboard_engine::{
-    Engine, EngineOptions, EnvironmentOptions, Environments, InstallRequest, Progress, WorkerLimits,
-};
+use pegboard_engine::{Engine, EngineOptions, EnvironmentOptions, Environments, InstallRequest, Progress, WorkerLimits};
 use pegboard_model::{
     Argument, Call, CallEvent, CallId, Failure, Operation, PluginName, PluginRecord, PluginRunner, RunContext, Value,
 };
@@ -72,6 +70,7 @@ impl World {
             data,
             workers_per_plugin,
             limits,
+            executor: None,
             load_deadline: Duration::from_secs(30),
             call_deadline: Some(Duration::from_secs(60)),
             stop_deadline: Duration::from_secs(2),

@@ -35,6 +35,8 @@ pub(crate) fn options() -> FlowOptions {
         result_limit: 1000,
         log_limit: 10_000,
         default_namespace: "default".to_owned(),
+        executor: "local".to_owned(),
+        least_batch: 1,
         artifacts_directory: "/data/artifacts".into(),
         retention: Retention::Forever,
         resources: Resources::default(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pegboard_engine::{EngineOptions, EnvironmentOptions, WorkerLimits};
+use pegboard_engine::{EngineOptions, EnvironmentOptions, ExecutorOptions, WorkerLimits};
 
 use super::values::Values;
 
@@ -31,6 +31,7 @@ impl EngineSettings {
             open_files: values.number("engine.open_files"),
             processes: values.number("engine.processes"),
         };
+        let executor = executor(values);
         let options = EngineOptions {
             data: data.clone(),
             workers_per_plugin: values.count("engine.workers_per_plugin").unwrap_or_else(super::cores),
@@ -45,6 +46,7 @@ impl EngineSettings {
             read_only_values: values.flag("engine.read_only_values"),
             preload: values.list("engine.preload"),
             output_limit: size("engine.output_limit"),
+            executor: executor.clone(),
         };
         let environments = EnvironmentOptions {
             data,
@@ -52,7 +54,20 @@ impl EngineSettings {
             uv: values.path("engine.uv"),
             without_uv: values.flag("engine.without_uv"),
             offline: values.flag("engine.offline"),
+            extra: executor.and_then(|chosen| chosen.requirement()).map(str::to_owned).into_iter().collect(),
         };
         Self { options, environments, index_url: values.text("engine.index_url") }
     }
+}
+
+/// Where stages run, when not in the workers. The dialect's own names of its three executors are taken, too.
+pub(super) fn executor(values: &Values) -> Option<ExecutorOptions> {
+    let named = values.text("flow.executor.target").unwrap_or_default();
+    let target = match named.trim() {
+        "" | "local" | "flowdapt.compute.executor.local.LocalExecutor" => return None,
+        "flowdapt.compute.executor.ray.RayExecutor" => "ray",
+        "flowdapt.compute.executor.dask.DaskExecutor" => "dask",
+        other => other,
+    };
+    Some(ExecutorOptions { target: target.to_owned(), options: values.table("flow.executor.options") })
 }

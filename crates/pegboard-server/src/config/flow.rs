@@ -6,7 +6,11 @@ use std::path::Path;
 use pegboard_flow::{Clock, FlowOptions, Limit, Resources, Retention};
 use pegboard_model::Error;
 
+use super::engine::executor;
 use super::values::Values;
+
+/// Items that a driver takes at once: more than most clusters have cores.
+const DRIVEN_BATCH: usize = 256;
 
 /// Options of the flow from the section `flow`.
 ///
@@ -19,15 +23,24 @@ pub(super) fn from_values(values: &Values, data: &Path) -> Result<FlowOptions, E
             Error { hint: error.hint, ..refused }
         })
     })?;
+    let executor = executor(values);
     Ok(FlowOptions {
         result_limit: values.count("flow.result_limit").unwrap_or(256 << 10),
         log_limit: values.number("flow.log_limit").unwrap_or(64 << 20),
         artifacts_directory: data.join("artifacts"),
         default_namespace: values.text("flow.namespace").unwrap_or_else(|| "default".to_owned()),
         retention,
-        resources: resources(&values.list("flow.resources"))?,
+        // A cluster has machines of its own, and looks at what stages ask for itself.
+        resources: if executor.is_some() { Resources::default() } else { resources(&values.list("flow.resources"))? },
+        least_batch: if executor.is_some() { DRIVEN_BATCH } else { 1 },
+        executor: executor.map_or_else(|| "local".to_owned(), |chosen| kind(&chosen.target)),
         clock: Clock::default(),
     })
+}
+
+/// As stages see it: `ray`, `dask`, or the name of a class.
+fn kind(target: &str) -> String {
+    target.rsplit('.').next().unwrap_or(target).to_owned()
 }
 
 /// What the machine has, and what the setting says: `cpus=4`, `memory=8GB`, `license=1`.

@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Flag,
     /// Texts: an array in the file, commas elsewhere.
     List,
+    /// Names and values of any kind: a table in the file, JSON elsewhere; `__NAME` after its variable sets one of them.
+    Table,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Count => "number",
             Self::Flag => "true or false",
             Self::List => "list",
+            Self::Table => "table",
         }
     }
 }
@@ -83,7 +86,7 @@ pub(crate) const VARIABLE_PREFIX: &str = "PEGBOARD__";
 /// Short name for the variable of `server.url`, the one setting that clients use most.
 pub(crate) const URL_VARIABLE: &str = "PEGBOARD_URL";
 
-use Kind::{Address, Count, Duration, Flag, List, Path, Size, Text};
+use Kind::{Address, Count, Duration, Flag, List, Path, Size, Table, Text};
 
 /// All settings, by section.
 pub(crate) const SETTINGS: &[Setting] = &[
@@ -164,6 +167,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "What stages may ask for together, as `cpus=4,memory=8GB,label=1`; cores and memory are those of the machine when not given.",
     ),
     Setting::new(
+        "flow.executor.target",
+        Text,
+        "local",
+        "Where stages run: `local`, `ray`, `dask`, or the dotted path of a class in the plugins' environments.",
+    ),
+    Setting::new("flow.executor.options", Table, "{}", "Options of the executor, by the names that it gives them."),
+    Setting::new(
         "log.level",
         Text,
         "info",
@@ -175,6 +185,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
 /// The setting of this key.
 pub(crate) fn find(key: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// The table that this key is an entry of.
+pub(crate) fn table_of(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| {
+        setting.kind == Kind::Table && key.strip_prefix(setting.key).is_some_and(|rest| rest.starts_with('.') && rest.len() > 1)
+    })
 }
 
 /// The valid key that looks most like `key`.
@@ -193,6 +210,7 @@ mod tests {
             assert!(!SETTINGS[..position].iter().any(|other| other.key == setting.key), "{}", setting.key);
             assert_eq!(setting.optional, setting.default == NONE, "{}", setting.key);
         }
+        assert!(table_of("flow.executor.options.cpus").is_some() && table_of("flow.executor.optionsx").is_none());
         assert_eq!(SETTINGS[0].variable(), "PEGBOARD__SERVER__LISTEN");
     }
 

@@ -139,7 +139,7 @@ fn variable_key(name: &str) -> Option<String> {
 }
 
 fn known(key: &str, origin: &str) -> Result<(), Error> {
-    if key::find(key).is_some() {
+    if key::find(key).is_some() || key::table_of(key).is_some() {
         return Ok(());
     }
     let nearest = key::nearest(key);
@@ -157,7 +157,7 @@ fn known(key: &str, origin: &str) -> Result<(), Error> {
         .hint(format!("the nearest one is `{nearest}`; `pegboard config` lists them all")))
 }
 
-/// Texts of a scalar or of an array of scalars.
+/// Texts of a scalar or of an array of scalars; a table is JSON.
 fn parts(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(_, text) => Some(vec![text.clone()]),
@@ -169,6 +169,7 @@ fn parts(value: &Value) -> Option<Vec<String>> {
         },
         // A list of one looks like a scalar afterwards, which is what a list of one means.
         Value::Array(_, items) => items.iter().map(parts).collect::<Option<Vec<_>>>().map(|items| items.concat()),
+        Value::Dict(..) => serde_json::to_string(value).ok().map(|text| vec![text]),
         _ => None,
     }
 }
@@ -187,11 +188,7 @@ impl Layer {
     fn defaults() -> Self {
         let mut values = Dict::new();
         for setting in SETTINGS {
-            let (section, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
-            let section = values.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
-            if let Value::Dict(_, section) = section {
-                section.insert(key.to_owned(), Value::from(setting.default));
-            }
+            insert(&mut values, setting.key, Value::from(setting.default));
         }
         Self { origin: "default".to_owned(), values }
     }
@@ -207,6 +204,20 @@ impl Layer {
         flatten("", &values, &mut keys);
         keys.iter().try_for_each(|key| known(key, &origin))?;
         Ok(Self { origin, values })
+    }
+}
+
+fn insert(values: &mut Dict, key: &str, value: Value) {
+    match key.split_once('.') {
+        Some((section, rest)) => {
+            let inner = values.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+            if let Value::Dict(_, inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+        None => {
+            values.insert(key.to_owned(), value);
+        }
     }
 }
 

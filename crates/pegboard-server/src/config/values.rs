@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pegboard_model::Error;
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::key::{Kind, NONE, SETTINGS, Setting};
 use super::layers::{Layers, Sources};
@@ -39,6 +39,7 @@ enum Parsed {
     Count(u64),
     Flag(bool),
     List(Vec<String>),
+    Table(Map<String, Json>),
 }
 
 /// All settings, read and typed by kind.
@@ -107,11 +108,31 @@ impl Values {
         matches!(self.parsed.get(key), Some(Parsed::Flag(true)))
     }
 
+    pub(super) fn table(&self, key: &str) -> Map<String, Json> {
+        match self.parsed.get(key) {
+            Some(Parsed::Table(entries)) => entries.clone(),
+            _ => Map::new(),
+        }
+    }
+
     pub(super) fn list(&self, key: &str) -> Vec<String> {
         match self.parsed.get(key) {
             Some(Parsed::List(items)) => items.clone(),
             _ => Vec::new(),
         }
+    }
+}
+
+/// Words of a variable, which knows text only.
+fn said(value: Json) -> Json {
+    match value {
+        Json::String(text) => match text.as_str() {
+            "true" => Json::Bool(true),
+            "false" => Json::Bool(false),
+            "none" | "null" => Json::Null,
+            _ => Json::String(text),
+        },
+        other => other,
     }
 }
 
@@ -133,6 +154,9 @@ fn parse(setting: &Setting, parts: &[String], sources: &Sources) -> Result<Parse
     let wrong = |reason: String, hint: &str| (reason, hint.to_owned());
     match setting.kind {
         Kind::Text | Kind::List => Ok(Parsed::Text(text.clone())),
+        Kind::Table => serde_json::from_str::<Map<String, Json>>(text)
+            .map(|entries| Parsed::Table(entries.into_iter().map(|(name, value)| (name, said(value))).collect()))
+            .map_err(|_| wrong("it is not a table".to_owned(), "write a table in the file, or JSON such as `{\"name\": 1}`")),
         Kind::Path => Ok(Parsed::Path(sources.directory.join(text))),
         Kind::Address => text
             .replace("localhost:", "127.0.0.1:")
@@ -177,6 +201,7 @@ fn shown(setting: &Setting, value: &Parsed, origin: String) -> SettingValue {
         Parsed::Count(number) => (Json::from(*number), number.to_string()),
         Parsed::Flag(flag) => (Json::from(*flag), flag.to_string()),
         Parsed::List(items) => (Json::from(items.clone()), items.join(",")),
+        Parsed::Table(entries) => (Json::from(entries.clone()), Json::from(entries.clone()).to_string()),
     };
     SettingValue { key: setting.key, value, text, origin, help: setting.help }
 }
