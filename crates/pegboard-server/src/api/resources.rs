@@ -49,7 +49,7 @@ pub(super) fn versioned<T: Serialize>(updated_at: &str, body: T) -> Response {
 
 /// Stores every document of a text, in order; nothing when one of them is wrong. `only`: the one kind that it may have.
 pub(super) async fn apply(app: &App, text: &str, only: Option<&'static str>) -> Result<ApplyAnswer, ApiError> {
-    let documents = Flow::parse(text)?;
+    let documents = Flow::read(text).await?;
     for document in &documents {
         let kind = kind(document);
         if let Some(only) = only.filter(|only| *only != kind) {
@@ -76,7 +76,7 @@ pub(super) async fn put(
 ) -> Result<Response, ApiError> {
     let name: ResourceName = name.parse()?;
     let seen = expected(headers)?;
-    let mut documents = Flow::parse(text)?;
+    let mut documents = Flow::read(text).await?;
     let document = match (documents.pop(), documents.is_empty()) {
         (Some(document), true) => document,
         _ => {
