@@ -200,8 +200,13 @@ fn wrong_kind(found: &str, wanted: &str) -> Error {
 
 fn missing<S: ResourceSpec>(name: &str) -> Error {
     let word = word::<S>();
-    Error::not_found(format!("{word}-not-found"), format!("there is no {word} `{name}`"))
-        .hint(format!("`pegboard {word}s` lists them, `pegboard apply FILE` stores one"))
+    let message = format!("there is no {word} `{name}`");
+    let error = match word {
+        "config" => Error::not_found("config-not-found", message),
+        "trigger" => Error::not_found("trigger-not-found", message),
+        _ => Error::not_found("workflow-not-found", message),
+    };
+    error.hint(format!("`pegboard {word}s` lists them, `pegboard apply FILE` stores one"))
 }
 
 pub(super) fn now() -> Timestamp {

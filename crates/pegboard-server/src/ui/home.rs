@@ -1,4 +1,4 @@
-//! `/ui/`: plugins, workers and the latest runs.
+//! `/ui/`: plugins, the latest runs, triggers and workers.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use pegboard_store::RunFilter;
 
 use super::html::html;
 use super::words;
-use crate::api::plugins;
+use crate::api::{plugins, triggers};
 use crate::api::shape::{FailureAnswer, PluginAnswer, RunAnswer};
 use crate::app::App;
 use crate::error::ApiError;
@@ -30,6 +30,7 @@ struct Page {
 struct Home {
     plugins: Vec<PluginAnswer>,
     runs: Vec<RunRow>,
+    triggers: Vec<TriggerRow>,
     workers: Vec<WorkerRow>,
 }
 
@@ -41,6 +42,14 @@ struct RunRow {
     when: String,
     took: String,
     failure: Option<FailureAnswer>,
+}
+
+struct TriggerRow {
+    name: String,
+    action: String,
+    last: String,
+    next: String,
+    problem: String,
 }
 
 struct WorkerRow {
@@ -66,6 +75,21 @@ async fn home(app: &App) -> Result<Home, ApiError> {
     let now = Timestamp::from(SystemTime::now());
     let runs = app.store.runs(&RunFilter { limit: LATEST, ..RunFilter::default() }).await?;
     let plugins = plugins::answers(app);
+    let triggers = triggers::answers(app).await?.into_iter().map(|trigger| TriggerRow {
+        action: match trigger.action.parameters.get("workflow").and_then(serde_json::Value::as_str) {
+            Some(workflow) if trigger.action.target == "run_workflow" => format!("run {workflow}"),
+            _ => trigger.action.target,
+        },
+        last: trigger.last_fired_at.map_or_else(|| "never".to_owned(), |time| words::ago(&time, now)),
+        next: match trigger.next.first() {
+            Some(next) => format!("{} UTC", words::instant(next)),
+            None if trigger.trigger_type == "schedule" => "never again".to_owned(),
+            None => "on an event".to_owned(),
+        },
+        name: trigger.name,
+        problem: trigger.problem.unwrap_or_default(),
+    });
+    let triggers = triggers.collect();
     let workers = plugins.iter().flat_map(|plugin| &plugin.workers).map(|worker| WorkerRow {
         plugin: worker.plugin.clone(),
         process: worker.process_id.map_or_else(|| "remote".to_owned(), |id| id.to_string()),
@@ -84,5 +108,5 @@ async fn home(app: &App) -> Result<Home, ApiError> {
         state: run.state,
         failure: run.failure,
     });
-    Ok(Home { runs: runs.collect(), plugins, workers })
+    Ok(Home { runs: runs.collect(), plugins, triggers, workers })
 }
