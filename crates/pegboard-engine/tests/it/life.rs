@@ -29,6 +29,25 @@ async fn installed_called_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_version_of_a_target_changes_with_its_source_and_only_then() {
+    let world = World::new().await;
+    world.install(&world.fixture("steady"), false).await;
+    let version = async |target: &str| world.engine.version(target).await;
+    let installed = version("steady.stages.echo").await.expect("a version");
+    assert_eq!(version("steady.stages.version").await.as_ref(), Some(&installed), "of the package as a whole");
+    assert_eq!(version("platform.python_version").await, None, "of nobody's code");
+
+    let package = world.package("edited", "1.0", &[], "def answer():\n    return 1\n");
+    world.install(&package, true).await;
+    let before = version("edited.answer").await.expect("a version");
+    assert_eq!(version("edited.answer").await.as_ref(), Some(&before));
+    package.write("edited/__init__.py", "def answer():\n    return 42\n");
+    assert_ne!(version("edited.answer").await.expect("a version"), before);
+    assert_eq!(version("steady.stages.echo").await, Some(installed));
+    world.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn code_of_no_plugin_runs_in_the_base_environment() {
     let world = World::new().await;
     let owner = world.engine.owner("platform.python_version");
