@@ -6,7 +6,8 @@
 //! opens no socket and reads no file; what a value is it does not know.
 //!
 //! Reading order: [`document`] over `node` and `nearest`; `graph`, `plan`; `machine` with `fan_out` and `batch`; `driver` with
-//! `calls`, `context`, `record` and `outbox`; `recorder`; [`events`]; [`flow`], the handle.
+//! `calls`, `context`, `record` and `outbox`; what stages ask for: `asks`, `retry`, [`resources`] and `gate`, `cache`, `resume`;
+//! `recorder`; [`events`]; [`flow`], the handle.
 
 #![forbid(unsafe_code)]
 
