@@ -21,5 +21,5 @@ def choose(choice: ExecutorChoice, modules: list[str], values: Values, shield: A
         from pegboard._dask import DaskCluster
 
         return ClusterDriver(DaskCluster(options), values, shield)
-    made: StageExecutor = importlib.import_module("flowdapt.compute.executor.custom").CustomExecutor(choice.target, choice.options, values)
+    made: StageExecutor = importlib.import_module("flowdapt.compute.executor._custom").CustomExecutor(choice.target, choice.options, values)
     return made

@@ -20,6 +20,8 @@ INTERNAL = {
     "flowdapt.compute.cluster_memory.base",
     "flowdapt.compute.cluster_memory.local",
     "flowdapt.compute.cluster_memory.store",
+    "flowdapt.compute.executor._cluster",
+    "flowdapt.compute.executor._custom",
     "flowdapt.compute.executor.calls",
     "flowdapt.compute.executor.local.workers",
     "flowdapt.compute.resources.workflow.graph",

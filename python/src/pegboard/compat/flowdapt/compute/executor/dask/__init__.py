@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from pegboard._dask import DaskCluster, DaskMemory
 
 from ...cluster_memory.base import ClusterMemory
-from ..cluster import ClusterExecutor
+from .._cluster import ClusterExecutor
 
 __all__ = ["DaskClusterMemory", "DaskExecutor"]
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pegboard._ray import RayCluster, RayMemory
 
 from ...cluster_memory.base import ClusterMemory
-from ..cluster import ClusterExecutor
+from .._cluster import ClusterExecutor
 
 __all__ = ["ExecuteStrategy", "RayClusterMemory", "RayExecutor"]
 
