@@ -8,6 +8,7 @@ mod cli;
 mod demo;
 mod errors;
 mod events;
+mod executors;
 mod flowdapt;
 mod kill;
 mod misuse;
