@@ -198,6 +198,11 @@ async fn refusals_have_codes_and_hints() {
         ("POST", "/api/v1/plugins/absent/reload", Json::Null, 404, "plugin-not-found"),
         ("POST", "/api/v1/plugins", json!({ "requirement": " " }), 400, "requirement"),
         ("DELETE", "/api/v1/workflows/absent", Json::Null, 404, "workflow-not-found"),
+        ("GET", "/api/v1/configs/absent", Json::Null, 404, "config-not-found"),
+        ("DELETE", "/api/v1/triggers/absent", Json::Null, 404, "trigger-not-found"),
+        ("GET", "/api/v1/events?afetr=1", Json::Null, 400, "query"),
+        ("POST", "/api/v1/apply", json!({ "x": "y".repeat(70_000) }), 413, "body-too-large"),
+        ("PUT", "/api/v1/configs/c", json!({ "x": "y".repeat(70_000) }), 413, "body-too-large"),
         ("POST", "/api/v1/runs", json!({ "workflow": "w", "input": { "x": "y".repeat(70_000) } }), 413, "body-too-large"),
     ] {
         let (found, answer) = api.ask(method, path, body).await;
