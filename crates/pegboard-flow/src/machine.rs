@@ -17,6 +17,10 @@ use crate::graph::Dependency;
 use crate::plan::{Plan, has_nothing_to_map};
 use crate::retry;
 
+mod progress;
+
+use progress::{StageProgress, Work};
+
 /// Dropped items that are logged one by one; the rest is counted.
 const DROPPED_TOLD: u64 = 20;
 /// Lines of the first dropped item's traceback that are logged.
@@ -82,37 +86,6 @@ pub(crate) enum Command {
     End { state: RunState, failure: Option<Failure> },
 }
 
-/// One stage now.
-#[derive(Debug)]
-struct StageProgress {
-    /// Dependencies that are not done.
-    waiting: usize,
-    /// Listings by stages that have not started, and one more for the run's result: at zero the value is dropped.
-    wanted: usize,
-    value: Option<Argument>,
-    state: RunState,
-    work: Work,
-    /// The value is an earlier one.
-    is_cached: bool,
-}
-
-/// What a stage is doing.
-#[derive(Debug)]
-enum Work {
-    None,
-    /// An earlier result is looked for; what the stage receives waits here.
-    Looking(Option<Vec<Argument>>),
-    /// One call: what is asked, when it may be asked again, and which attempt it is.
-    Call {
-        again: Option<Operation>,
-        attempt: u32,
-    },
-    /// Its iterable is being taken apart; what every item receives besides itself waits here.
-    Expanding(Option<Vec<Argument>>),
-    /// Its items are under way.
-    Items(Box<FanOut>),
-}
-
 /// One run.
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -130,19 +103,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// `slots`: how many calls of each stage's plugin run side by side; `chance` gives numbers from 0 to below 1.
     pub(crate) fn new(plan: Arc<Plan>, slots: Vec<usize>, chance: fn() -> f64) -> Self {
-        let stages = plan
-            .nodes
-            .iter()
-            .enumerate()
-            .map(|(index, node)| StageProgress {
-                waiting: node.dependencies.iter().filter(|dependency| matches!(dependency, Dependency::On(_))).count(),
-                wanted: plan.consumers[index].len() + usize::from(index == plan.result),
-                value: None,
-                state: RunState::Pending,
-                work: Work::None,
-                is_cached: false,
-            })
-            .collect();
+        let stages = StageProgress::all(&plan);
         Self { unfinished: plan.nodes.len(), plan, slots, least_batch: 1, stages, ended: false, chance }
     }
 
