@@ -96,7 +96,7 @@ class DaskCluster:
             host=options.get("scheduler_host", "127.0.0.1"),
             scheduler_port=int(options.get("scheduler_port", 0)),
             protocol=f"{options.get('scheduler_scheme', 'tcp')}://",
-            dashboard_address=None if port is None else f":{port}",
+            dashboard_address=f":{port or 0}",
             env=environment or None,
             resources=options.get("resources") or None,
         )

@@ -209,6 +209,11 @@ class RayCluster:
     def explain(self, error: BaseException, stage: str) -> WireFailure:
         first = str(error).strip().splitlines()
         said = first[0] if first else type(error).__name__
+        if type(error).__name__.startswith("RayTaskError"):
+            # Nothing that a stage raises comes this way: the task itself could not be read there.
+            message = f"stage `{stage}` cannot be started on the ray cluster: {said}"
+            hint = "its machines need the same Python and the same version of `pegboard` as the server: see the guide to executors"
+            return WireFailure("raised", "WorkflowExecutionError", message, str(error), hint)
         message = f"stage `{stage}` lost its worker on the ray cluster: {type(error).__name__}: {said}"
         hint = "the worker was killed, ran out of memory or left by itself: look at its log on the cluster"
         return WireFailure("raised", "WorkflowExecutionError", message, str(error), hint)
