@@ -13,7 +13,8 @@ from probe import answer
 
 
 def main() -> None:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error", configure_logging=False)
+    # `local`: a node of its own, whatever other Ray runs on this machine.
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error", configure_logging=False)
 
     @ray.remote  # type: ignore[untyped-decorator]
     def same(item: int) -> int:
