@@ -8,6 +8,7 @@
 pub mod call;
 pub mod config;
 pub mod error;
+pub mod hub;
 pub mod id;
 pub mod log;
 pub mod plugin;
@@ -23,6 +24,10 @@ pub mod workflow;
 pub use call::{Call, CallEvent, Failure, FailureKind, ItemOutcome, Operation, RunContext};
 pub use config::{Config, ConfigSpec, Selector, SelectorType, SelectorValue};
 pub use error::{Error, ErrorKind};
+pub use hub::{
+    ClassPair, Connector, HubId, PluginLimits, PluginType, Preset, RemotePlugin, Session, SessionCause, SessionFailure,
+    SessionLog, SessionProgress, SessionState,
+};
 pub use id::{CallId, PluginName, ResourceName, RunId};
 pub use log::{LogLevel, LogLine, LogStream};
 pub use plugin::{Contribution, Dialect, PluginRecord, PluginSource, PluginState};
