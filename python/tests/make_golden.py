@@ -11,7 +11,7 @@ from pegboard._messages import dump_json
 from pegboard._session import head
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "messages"
-VERSION = {"major": 1, "minor": 1}
+VERSION = {"major": 1, "minor": 2}
 FEATURES = ["shared-memory", "stack-dump", "executor"]
 CONTEXT = {
     "id": "run_1",
@@ -49,6 +49,7 @@ MESSAGES: list[tuple[str, dict[str, Any], list[bytes]]] = [
             "type": "load",
             "plugin": "digits",
             "modules": ["digits", "digits.stages"],
+            "called": ["digits.charts"],
             "executor": {"target": "ray", "options": {"cluster_address": "127.0.0.1:6379", "cpus": 2}},
         },
         [],

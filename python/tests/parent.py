@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,8 +138,8 @@ class Worker:
         )
         return self.hello
 
-    def load(self, *modules: str) -> dict[str, Any]:
-        self.data.send({"type": "load", "plugin": "test", "modules": list(modules)})
+    def load(self, *modules: str, called: Sequence[str] = ()) -> dict[str, Any]:
+        self.data.send({"type": "load", "plugin": "test", "modules": list(modules), "called": list(called)})
         return self.data.receive()[0].header
 
     def start(self, kind: str, parts: list[bytes] = [], descriptors: list[int] = [], **fields: Any) -> int:  # noqa: B006

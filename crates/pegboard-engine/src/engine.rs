@@ -226,7 +226,7 @@ impl PluginRunner for Engine {
     fn call(&self, call: Call) -> BoxStream<'static, CallEvent> {
         let inner = &self.inner;
         if let Some(plugin) = inner.directory.load().plugins.get(&call.plugin) {
-            return plugin.pool.call(call).boxed();
+            return plugin.call(call);
         }
         if call.plugin == PluginName::base() {
             return inner.base.call(call).boxed();

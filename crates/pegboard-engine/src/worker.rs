@@ -48,6 +48,8 @@ pub struct WorkerOptions {
     pub plugin: PluginName,
     /// Modules of its entry points, imported before it is ready.
     pub modules: Vec<String>,
+    /// Modules that calls of the generation before named, imported as well where they still exist.
+    pub called: Vec<String>,
     /// Where its stages run; none: in the worker itself.
     pub executor: Option<ExecutorOptions>,
     /// Reload generation, for the status.
@@ -267,6 +269,7 @@ impl Worker {
         let load = ToWorker::Load {
             plugin: self.options.plugin.to_string(),
             modules: self.options.modules.clone(),
+            called: self.options.called.clone(),
             executor: executor.map(|chosen| ExecutorChoice { target: chosen.target.clone(), options: chosen.options.clone() }),
         };
         self.writer.queue(&convert::frame(&load, Vec::new()), &[]);

@@ -22,7 +22,7 @@ impl fmt::Display for ProtocolVersion {
 }
 
 /// What this build speaks.
-pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 1 };
+pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 2 };
 
 /// Names of optional abilities; unknown ones are ignored.
 pub type Features = Vec<String>;

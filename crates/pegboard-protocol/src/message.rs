@@ -113,6 +113,9 @@ pub enum ToWorker {
         plugin: String,
         /// Modules of its entry points.
         modules: Vec<String>,
+        /// Modules that calls named before, imported as well if they still exist: an edit that breaks one is seen here (1.2).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        called: Vec<String>,
         /// Where stages run; absent: in the worker (1.1).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         executor: Option<ExecutorChoice>,

@@ -177,7 +177,7 @@ class Host:
         started = time.perf_counter()
         answer: Message
         try:
-            self._loader.load(message.modules)
+            self._loader.load(message.modules, message.called or ())
             if message.executor is not None:
                 from pegboard._executor import choose
 

@@ -2,7 +2,7 @@
 
 A module is imported once. Before a call the file of the target's module is looked at, and the module is executed again when size or
 time of change differ: an edit takes effect with the next call, a fan-out does not import per item. Only that module is executed again,
-not its package nor what it imports.
+not its package nor what it imports. An edit that does not load is told on standard error, once, and what was loaded goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import inspect
 import linecache
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
@@ -56,13 +57,19 @@ class Loader:
         self._targets: dict[str, Target] = {}
         self._stamps = Stamps()
 
-    def load(self, modules: Iterable[str]) -> None:
-        """Imports the modules of a plugin. Whatever they raise comes through."""
+    def load(self, modules: Iterable[str], called: Iterable[str] = ()) -> None:
+        """Imports the modules of a plugin, and those that calls have named before if they still exist. What they raise comes through."""
         before = set(sys.modules)
         owned = set()
         for name in modules:
             _import(name)
             owned.add(name.partition(".")[0])
+        for name in called:
+            try:
+                _import(name)
+            except ModuleNotFoundError as error:
+                if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                    raise
         # What was imported now is what these files said; an edit before the first call must be seen.
         for name, module in list(sys.modules.items()):
             if name not in before and name.partition(".")[0] in owned and isinstance(module, ModuleType):
@@ -112,16 +119,30 @@ class Loader:
         importlib.invalidate_caches()
         if source.path is not None:
             linecache.checkcache(source.path)
-        loader = getattr(module.__spec__, "loader", None)
-        if isinstance(loader, SourceFileLoader) and source.path is not None:
-            # Not through the byte code cache: it knows seconds only and would miss a quick edit of the same length.
-            code = loader.source_to_code(loader.get_data(source.path), source.path)
-            exec(code, module.__dict__)
-        else:
-            fresh.module = importlib.reload(module)
+        loaded = dict(module.__dict__)
+        try:
+            _execute(module, source.path)
+        except (Exception, SystemExit):
+            module.__dict__.clear()
+            module.__dict__.update(loaded)
+            traceback.print_exc(limit=-8)
+            sys.stderr.write(f"`{name}` was changed and does not load: what was loaded before goes on\n")
+            # Not tried again before the next change.
+            source.stamp = fresh.stamp
+            return source
         self._sources[name] = fresh
         self._targets = {key: each for key, each in self._targets.items() if each.source is not source}
         return fresh
+
+
+def _execute(module: ModuleType, path: str | None) -> None:
+    """Once more, in place."""
+    loader = getattr(module.__spec__, "loader", None)
+    if isinstance(loader, SourceFileLoader) and path is not None:
+        # Not through the byte code cache: it knows seconds only and would miss a quick edit of the same length.
+        exec(loader.source_to_code(loader.get_data(path), path), module.__dict__)
+    else:
+        importlib.reload(module)
 
 
 def _import(name: str) -> ModuleType:

@@ -27,7 +27,7 @@ class ProtocolVersion:
     minor: int
 
 
-PROTOCOL: Final = ProtocolVersion(1, 1)
+PROTOCOL: Final = ProtocolVersion(1, 2)
 FEATURE_SHARED_MEMORY: Final = "shared-memory"
 FEATURE_STACK_DUMP: Final = "stack-dump"
 FEATURE_EXECUTOR: Final = "executor"
@@ -118,6 +118,7 @@ class Load(Message):
     type_name = "load"
     plugin: str
     modules: list[str]
+    called: list[str] | None = None
     executor: ExecutorChoice | None = None
 
 

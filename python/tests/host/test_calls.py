@@ -143,10 +143,22 @@ def test_an_edit_is_seen_by_the_next_call(worker: Worker, tmp_path: Path):
     # The same length within the same second.
     path.write_text("NUMBER = 6\ndef value():\n    return 2, NUMBER\n")
     assert worker.stage("pegboard_edited.value", root={}).value == (2, 6)
-    path.write_text("this is no Python\n")
-    assert worker.stage("pegboard_edited.value", root={}).error[:2] == ("target", "SyntaxError")
+    path.write_text("NUMBER = 7\nthis is no Python\n")
+    for _ in range(2):
+        assert worker.stage("pegboard_edited.value", root={}).value == (2, 6)
+    path.write_text("NUMBER = 8\nraise ValueError('half way')\n")
+    assert worker.stage("pegboard_edited.value", root={}).value == (2, 6)
     path.write_text("def value():\n    return 3\n")
     assert worker.stage("pegboard_edited.value", root={}).value == 3
+
+
+def test_what_was_called_is_loaded_if_it_exists(worker: Worker, tmp_path: Path):
+    (tmp_path / "pegboard_called_broken.py").write_text("from nowhere import anything\n")
+    (tmp_path / "pegboard_called.py").write_text("")
+    worker.stage("site.addsitedir", str(tmp_path))
+    assert worker.load(called=["pegboard_called", "pegboard_called_gone", "pegboard_called.gone"])["type"] == "loaded"
+    failure = worker.load(called=["pegboard_called_broken"])["failure"]
+    assert (failure["class"], failure["message"]) == ("ModuleNotFoundError", "No module named 'nowhere'")
 
 
 def test_an_edit_between_load_and_first_call_is_seen(worker: Worker, tmp_path: Path):

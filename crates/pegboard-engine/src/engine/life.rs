@@ -25,7 +25,7 @@ impl Inner {
             let plugin = Plugin::new(record, pool);
             let record = plugin.record();
             if let Some(environment) = environment {
-                plugin.pool.offer(self.source(&record, environment));
+                plugin.pool.offer(self.source(&record, Vec::new(), environment));
             } else {
                 let failure = environment_missing(&record);
                 plugin.pool.withhold(failure.clone());
@@ -76,7 +76,7 @@ impl Inner {
         progress: &Progress,
     ) -> Result<PluginRecord, Error> {
         progress("load", &format!("importing {}", record.name));
-        let source = self.source(&record, environment);
+        let source = self.source(&record, Vec::new(), environment);
         let pool = self.pool(&record.name, History::default());
         match pool.swap(Arc::clone(&source)).await {
             Ok(_) => (record.state, record.failure) = (PluginState::Ready, None),
@@ -113,7 +113,7 @@ impl Inner {
     ) -> Result<PluginRecord, Error> {
         let name = record.name.clone();
         progress("load", &format!("importing {name} {}", record.metadata.version));
-        match plugin.pool.swap(self.source(&record, environment)).await {
+        match plugin.pool.swap(self.source(&record, plugin.called(), environment)).await {
             Ok(former) => {
                 progress("swap", &format!("{name} {} takes calls", record.metadata.version));
                 let changed = plugin.change(|old| {
@@ -154,7 +154,7 @@ impl Inner {
             let failure = environment_missing(&record);
             return Err(refused_change(ErrorKind::Unavailable, "environment-missing", failure.message.clone(), failure));
         };
-        match plugin.pool.swap(self.source(&record, environment)).await {
+        match plugin.pool.swap(self.source(&record, plugin.called(), environment)).await {
             Ok(_) => {
                 let changed = plugin.change(|record| (record.state, record.failure) = (PluginState::Ready, None));
                 self.tell_record(changed);
@@ -226,8 +226,8 @@ impl Inner {
         });
     }
 
-    fn source(&self, record: &PluginRecord, environment: Environment) -> Arc<dyn WorkerSource> {
-        self.sources.plugin(&record.name, &record.entry_points, environment, Edition::of(&record.source))
+    fn source(&self, record: &PluginRecord, called: Vec<String>, environment: Environment) -> Arc<dyn WorkerSource> {
+        self.sources.plugin(&record.name, &record.entry_points, called, environment, Edition::of(&record.source))
     }
 }
 

@@ -1,9 +1,12 @@
 //! One installed plugin: its record, its workers, its turns.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use pegboard_model::{Error, Failure, PluginRecord, PluginState, Timestamp};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use pegboard_model::{Call, CallEvent, Error, Failure, Operation, PluginRecord, PluginState, Timestamp};
 
 use crate::pool::Pool;
 use crate::supervisor::{History, Standing, refusal};
@@ -12,6 +15,8 @@ use crate::supervisor::{History, Standing, refusal};
 pub(super) struct Plugin {
     record: Mutex<PluginRecord>,
     pub(super) pool: Arc<Pool>,
+    /// Modules whose targets were called with success: new code must be able to import them before it serves.
+    called: Mutex<BTreeSet<String>>,
 }
 
 /// How a reload ended.
@@ -19,7 +24,31 @@ pub(super) type Reloaded = Result<PluginRecord, Error>;
 
 impl Plugin {
     pub(super) fn new(record: PluginRecord, pool: Arc<Pool>) -> Self {
-        Self { record: Mutex::new(record), pool }
+        Self { record: Mutex::new(record), pool, called: Mutex::default() }
+    }
+
+    /// Passes a call on.
+    pub(super) fn call(self: &Arc<Self>, call: Call) -> BoxStream<'static, CallEvent> {
+        let module = match &call.operation {
+            Operation::Stage { target, .. } | Operation::Items { target, .. } => {
+                target.trim().rsplit_once('.').map(|(module, _)| module)
+            }
+            _ => None,
+        };
+        let first = module.filter(|module| !self.called.lock().unwrap_or_else(PoisonError::into_inner).contains(*module));
+        let Some(module) = first.map(str::to_owned) else { return self.pool.call(call).boxed() };
+        let plugin = Arc::clone(self);
+        let note = move |event: &CallEvent| {
+            if matches!(event, CallEvent::Finished { .. }) {
+                plugin.called.lock().unwrap_or_else(PoisonError::into_inner).insert(module.clone());
+            }
+        };
+        self.pool.call(call).inspect(note).boxed()
+    }
+
+    /// Modules that calls named so far.
+    pub(super) fn called(&self) -> Vec<String> {
+        self.called.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     pub(super) fn record(&self) -> PluginRecord {

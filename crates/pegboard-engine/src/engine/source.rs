@@ -59,16 +59,17 @@ impl Sources {
         Arc::new(Self { options, host, blocks, memory, parked, ending, runtime })
     }
 
-    /// Workers of a plugin in its environment; `edition` tells when code that is installed in place changes.
+    /// Workers of a plugin in its environment; `called` are modules to import beside its own, `edition` tells when code that is installed in place changes.
     pub(super) fn plugin(
         self: &Arc<Self>,
         plugin: &PluginName,
         modules: &[String],
+        called: Vec<String>,
         environment: Environment,
         edition: Option<Edition>,
     ) -> Arc<PluginSource> {
         let (plugin, modules) = (plugin.clone(), modules.to_vec());
-        Arc::new(PluginSource { plugin, modules, edition, lease: self.lease(environment) })
+        Arc::new(PluginSource { plugin, modules, called, edition, lease: self.lease(environment) })
     }
 
     /// Workers without a plugin; their environment is made when the first one is needed.
@@ -137,6 +138,7 @@ impl Drop for Lease {
 pub(super) struct PluginSource {
     plugin: PluginName,
     modules: Vec<String>,
+    called: Vec<String>,
     edition: Option<Edition>,
     lease: Lease,
 }
@@ -149,6 +151,7 @@ impl WorkerSource for PluginSource {
         let worker = WorkerOptions {
             plugin: self.plugin.clone(),
             modules: self.modules.clone(),
+            called: self.called.clone(),
             // Stages without a plugin have no environment that an executor could be in.
             executor: options.executor.clone().filter(|_| self.plugin != PluginName::base()),
             generation,
@@ -199,7 +202,7 @@ impl WorkerSource for BaseSource {
                 |step, detail| tracing::info!(plugin.name = %PluginName::base(), step, detail, "making the base environment"),
             );
             let environment = self.environments.base(&progress).await.map_err(failure)?;
-            Ok(self.sources.plugin(&PluginName::base(), &[], environment, None))
+            Ok(self.sources.plugin(&PluginName::base(), &[], Vec::new(), environment, None))
         };
         self.source.get_or_try_init(make).await?.start(generation, sink).await
     }

@@ -154,6 +154,11 @@ async fn a_reload_under_load_loses_no_call_and_a_broken_one_never_serves() {
     assert!(error.detail.unwrap().contains("ZeroDivisionError"));
     let record = world.engine.plugins().remove(0);
     assert_eq!((record.state, record.failure.unwrap().class.as_str()), (PluginState::Broken, "ZeroDivisionError"));
+    // A module that no entry point imports, but that calls have named.
+    package.write("steady/version.py", "VERSION = 5\n");
+    package.write("steady/stages.py", "this is no Python\n");
+    let error = world.engine.reload(&name("steady")).await.unwrap_err();
+    assert!(error.detail.unwrap().contains("SyntaxError"));
     tokio::time::sleep(Duration::from_millis(100)).await;
     stop.send(true).unwrap();
     let mut calls = 0;

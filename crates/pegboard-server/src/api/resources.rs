@@ -10,7 +10,9 @@ use axum::http::HeaderMap;
 use axum::http::header::{ETAG, IF_MATCH};
 use axum::response::{IntoResponse, Response};
 use pegboard_flow::{Document, Flow, ResourceDocument};
-use pegboard_model::{Config, Error, Resource, ResourceName, ResourceSpec, Timestamp, TriggerRule, TriggerSpec, Workflow, WorkflowSpec};
+use pegboard_model::{
+    Config, Error, Resource, ResourceName, ResourceSpec, Timestamp, TriggerRule, TriggerSpec, Workflow, WorkflowSpec,
+};
 use pegboard_store::StoreError;
 use serde::Serialize;
 

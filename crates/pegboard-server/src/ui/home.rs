@@ -10,8 +10,8 @@ use pegboard_store::RunFilter;
 
 use super::html::html;
 use super::words;
-use crate::api::{plugins, triggers};
 use crate::api::shape::{FailureAnswer, PluginAnswer, RunAnswer};
+use crate::api::{plugins, triggers};
 use crate::app::App;
 use crate::error::ApiError;
 

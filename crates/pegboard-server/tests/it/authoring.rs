@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::support::{World, end, command, finish, pegboard, signal};
+use crate::support::{World, command, end, finish, pegboard, signal};
 
 #[test]
 fn a_new_package_installs_passes_its_tests_and_runs() {

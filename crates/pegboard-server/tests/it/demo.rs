@@ -13,7 +13,14 @@ fn demo_trains_models_prints_their_table_and_is_quick_the_second_time() {
     let header: Vec<&str> =
         first.stdout.lines().find(|line| line.contains("accuracy")).expect("a table").split_whitespace().collect();
     assert_eq!(header, ["dataset", "model", "parameters", "accuracy", "f1", "seconds"]);
-    for words in ["best digits: ", "best wine: ", "/ui/runs/", "pegboard run train-models", "trigger report-after-training ran report-models", "check-models next at"] {
+    for words in [
+        "best digits: ",
+        "best wine: ",
+        "/ui/runs/",
+        "pegboard run train-models",
+        "trigger report-after-training ran report-models",
+        "check-models next at",
+    ] {
         assert!(first.stdout.contains(words), "{words} in\n{}", first.stdout);
     }
     let table = first.stdout.split("best digits").next().unwrap_or_default();

@@ -54,9 +54,8 @@ fn a_trigger_that_triggers_itself_is_stopped_and_said() {
     let rule = "kind: trigger_rule\nmetadata: {name: loop}\nspec:\n  rule: {eq: [{var: data.state}, finished]}\n  action: {target: run_workflow, parameters: {workflow: w}}\n";
     world.run(&["apply", &world.file("loop.yaml", rule)]).well();
     world.run(&["run", "w", "--wait"]).well();
-    let problem = until("the trigger to be stopped", || {
-        world.get("/api/v1/triggers/loop")["problem"].as_str().map(str::to_owned)
-    });
+    let problem =
+        until("the trigger to be stopped", || world.get("/api/v1/triggers/loop")["problem"].as_str().map(str::to_owned));
     assert!(problem.contains("triggers itself"), "{problem}");
     let table = world.run(&["triggers"]).well().stdout;
     assert!(table.contains("held back until"), "{table}");

@@ -60,7 +60,10 @@ fn wrong_documents_are_refused_with_line_and_column_and_nothing_is_stored() {
         ("kind: workflow\nmetadata: {name: w}\nspec: {stages: [{name: a}]}\n", &["target"][..]),
         ("kind: config\nmetadata: {name: c}\nspec:\n  data: 3\n", &["`spec.data`", "object"]),
         ("kind: config\nmetadata: {name: c}\nspec:\n  data: {}\n  selector: {type: nmae}\n", &["did you mean `name`?"]),
-        ("kind: trigger_rule\nmetadata: {name: t}\nspec: {type: schedule, rule: ['x'], action: {target: run_workflow}}\n", &["need 5 to 7"]),
+        (
+            "kind: trigger_rule\nmetadata: {name: t}\nspec: {type: schedule, rule: ['x'], action: {target: run_workflow}}\n",
+            &["need 5 to 7"],
+        ),
         ("kind: trigger_rule\nmetadata: {name: t}\nspec: {rule: {eqq: [1, 1]}, action: {target: run_workflow}}\n", &["eqq"]),
         ("kind: cofnig\nmetadata: {name: c}\n", &["did you mean `config`?"]),
         ("kind: config\nmetadata: {name: c}\nspec: {data: {a: [}}\n", &["line"]),
@@ -76,7 +79,13 @@ fn wrong_documents_are_refused_with_line_and_column_and_nothing_is_stored() {
 fn targets_that_do_not_resolve_are_told_at_apply() {
     let world = World::new();
     world.install_good();
-    let stages = ["pegboard_fixture_good.hello", "pegboard_fixture_good.absent", "pegboard_fixture_good.nowhere.x", "elsewhere.x", "user_modules.y.f"];
+    let stages = [
+        "pegboard_fixture_good.hello",
+        "pegboard_fixture_good.absent",
+        "pegboard_fixture_good.nowhere.x",
+        "elsewhere.x",
+        "user_modules.y.f",
+    ];
     let stages: Vec<Json> = stages.iter().enumerate().map(|(n, t)| json!({ "name": format!("s{n}"), "target": t })).collect();
     let text = json!({ "kind": "workflow", "metadata": { "name": "w" }, "spec": { "stages": stages } }).to_string();
     let said = world.run(&["apply", &world.file("w.json", &text)]).well().stderr;
@@ -104,7 +113,8 @@ fn put(world: &World, path: &str, version: Option<&str>, body: &str) -> (u16, Js
 #[test]
 fn of_two_writers_the_second_is_told() {
     let world = World::new();
-    let text = |rate: u8| json!({ "kind": "config", "metadata": { "name": "c" }, "spec": { "data": { "rate": rate } } }).to_string();
+    let text =
+        |rate: u8| json!({ "kind": "config", "metadata": { "name": "c" }, "spec": { "data": { "rate": rate } } }).to_string();
     let (status, first) = put(&world, "/api/v1/configs/c", None, &text(1));
     assert_eq!((status, &first["created"]), (200, &json!(true)), "{first}");
     let seen = first["config"]["updated_at"].as_str().unwrap().to_owned();

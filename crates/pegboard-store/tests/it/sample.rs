@@ -99,7 +99,16 @@ pub(crate) fn run(name: &str, workflow: &str, state: RunState, stages: usize) ->
 }
 
 pub(crate) fn stage(name: &str, state: RunState) -> StageRun {
-    StageRun { name: name.into(), target: "a.b".into(), state, started_at: None, finished_at: None, items: None, failure: None, cached: false }
+    StageRun {
+        name: name.into(),
+        target: "a.b".into(),
+        state,
+        started_at: None,
+        finished_at: None,
+        items: None,
+        failure: None,
+        cached: false,
+    }
 }
 
 pub(crate) fn lines(range: std::ops::Range<usize>) -> Vec<LogLine> {

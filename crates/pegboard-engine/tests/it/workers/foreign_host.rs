@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pegboard_engine::zygote::{Zygote, ZygoteOptions};
 use pegboard_model::{Failure, FailureKind};
+use pegboard_protocol::PROTOCOL;
 
 use super::world::{World, zygote_options};
 
@@ -74,7 +75,7 @@ async fn start(worker: &str) -> Failure {
 async fn a_worker_of_another_version_is_refused_with_both_versions() {
     let failure = start("hello(control, 9)").await;
     assert_eq!(failure.kind, FailureKind::Protocol);
-    assert!(failure.message.contains("9.7") && failure.message.contains("1.0"), "{failure:?}");
+    assert!(failure.message.contains("9.7") && failure.message.contains(&PROTOCOL.to_string()), "{failure:?}");
     assert!(failure.hint.unwrap().contains("host"));
 }
 

@@ -98,6 +98,7 @@ pub(crate) fn worker_options(folder: &Path) -> WorkerOptions {
     WorkerOptions {
         plugin: "misbehaving".parse().unwrap(),
         modules: vec!["misbehaving.calls".to_owned(), "misbehaving.values".to_owned()],
+        called: Vec::new(),
         executor: None,
         generation: 1,
         directory: folder.join(format!("work/{}", NUMBER.fetch_add(1, Ordering::Relaxed))),

@@ -104,7 +104,9 @@ pub(crate) enum Command {
         command: PluginCommand,
     },
     /// Store workflows, configs and triggers from YAML or JSON.
-    #[command(after_help = "Examples:\n  pegboard apply workflow.yaml triggers.yaml\n  generate-workflow | pegboard apply -\n\nA file may hold several documents of all kinds; it is stored as a whole or not at all.")]
+    #[command(
+        after_help = "Examples:\n  pegboard apply workflow.yaml triggers.yaml\n  generate-workflow | pegboard apply -\n\nA file may hold several documents of all kinds; it is stored as a whole or not at all."
+    )]
     Apply {
         /// Files; `-` reads standard input.
         #[arg(required = true, value_name = "FILE")]
@@ -131,7 +133,9 @@ pub(crate) enum Command {
         client: ClientArguments,
     },
     /// Print a workflow, config or trigger as a document that can be applied again.
-    #[command(after_help = "Examples:\n  pegboard show workflow train\n  pegboard show trigger nightly > nightly.json && pegboard apply nightly.json\n\nJSON is YAML, too. With --json it prints the server's answer: uid, times and how a trigger fared.")]
+    #[command(
+        after_help = "Examples:\n  pegboard show workflow train\n  pegboard show trigger nightly > nightly.json && pegboard apply nightly.json\n\nJSON is YAML, too. With --json it prints the server's answer: uid, times and how a trigger fared."
+    )]
     Show {
         /// What it is.
         kind: ResourceKind,
@@ -151,7 +155,9 @@ pub(crate) enum Command {
         client: ClientArguments,
     },
     /// Print what happened: runs that began and ended, and what triggers asked for.
-    #[command(after_help = "Examples:\n  pegboard events\n  pegboard events --follow --json | jq 'select(.data.state == \"failed\")'\n  pegboard events --after 1200 --follow")]
+    #[command(
+        after_help = "Examples:\n  pegboard events\n  pegboard events --follow --json | jq 'select(.data.state == \"failed\")'\n  pegboard events --after 1200 --follow"
+    )]
     Events {
         /// Only events behind this one.
         #[arg(long, value_name = "SEQUENCE")]
@@ -436,8 +442,11 @@ impl Arguments {
             let folder = std::path::absolute(&dev.directory).unwrap_or_else(|_| dev.directory.clone());
             let data = dev.data.clone().unwrap_or_else(|| folder.join(".pegboard"));
             let listen = dev.listen.clone().unwrap_or_else(|| "127.0.0.1:0".to_owned());
-            sources =
-                sources.flag("--data", "server.data", Some(data.display().to_string())).flag("--listen", "server.listen", Some(listen));
+            sources = sources.flag("--data", "server.data", Some(data.display().to_string())).flag(
+                "--listen",
+                "server.listen",
+                Some(listen),
+            );
         }
         sources.flag("--url", "server.url", self.command.client().and_then(|client| client.url.clone()))
     }

@@ -39,15 +39,8 @@ pub(crate) async fn dev(mut settings: Settings, arguments: &DevArguments, output
             (Some(server), url)
         }
     };
-    let bench = Bench {
-        client: Client::new(&url)?,
-        folder,
-        arguments,
-        output,
-        plugin: None,
-        workflows: BTreeMap::new(),
-        run: None,
-    };
+    let bench =
+        Bench { client: Client::new(&url)?, folder, arguments, output, plugin: None, workflows: BTreeMap::new(), run: None };
     let mut bench = bench;
     let outcome = tokio::select! {
         outcome = bench.work(watch) => Some(outcome),

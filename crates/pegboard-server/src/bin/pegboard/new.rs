@@ -22,15 +22,12 @@ const FILES: [(&str, &str); 8] = [
 ];
 
 /// Words that cannot be the name of a module, and modules that a package of this name would hide or be hidden by.
-const TAKEN: &[&str] = &[
-    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally",
-    "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try",
-    "while", "with", "yield", "abc", "array", "ast", "asyncio", "calendar", "cmd", "code", "collections", "copy", "csv", "datetime",
-    "email", "enum", "flowdapt", "glob", "html", "http", "inspect", "io", "json", "logging", "math", "numbers", "os", "pathlib",
-    "pegboard", "pickle", "platform", "profile", "queue", "random", "re", "select", "shutil", "signal", "site", "socket",
-    "sqlite3", "ssl", "statistics", "string", "struct", "subprocess", "sys", "test", "tests", "threading", "time", "token",
-    "types", "typing", "unittest", "user_modules", "uuid", "warnings", "workflows", "xml", "zipfile",
-];
+const TAKEN: &str = "\
+    and as assert async await break class continue def del elif else except finally for from global if import in is lambda \
+    nonlocal not or pass raise return try while with yield abc array ast asyncio calendar cmd code collections copy csv \
+    datetime email enum flowdapt glob html http inspect io json logging math numbers os pathlib pegboard pickle platform \
+    profile queue random re select shutil signal site socket sqlite3 ssl statistics string struct subprocess sys test tests \
+    threading time token types typing unittest user_modules uuid warnings workflows xml zipfile";
 
 /// The two words.
 struct Words {
@@ -52,7 +49,7 @@ impl Words {
         if !module.starts_with(|first: char| first.is_ascii_alphabetic()) {
             return Err(refused("a Python module begins with a letter"));
         }
-        if TAKEN.contains(&module.as_str()) {
+        if TAKEN.split(' ').any(|taken| taken == module) {
             return Err(refused("Python has that word already"));
         }
         Ok(Self { name, module })
@@ -95,7 +92,9 @@ fn write(words: &Words, folder: &Path) -> Result<Vec<String>, CommandFailure> {
         Ok(mut entries) => {
             if entries.next().is_some() {
                 let message = format!("`{}` exists and is not empty", folder.display());
-                return Err(Error::conflict("directory-not-empty", message).hint("choose another place with `--directory`").into());
+                return Err(Error::conflict("directory-not-empty", message)
+                    .hint("choose another place with `--directory`")
+                    .into());
             }
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use axum::serve::ListenerExt as _;
 use pegboard_engine::{Engine, Environments};
 use pegboard_flow::Flow;
 use pegboard_model::{Error, PluginRecord, PluginState, Timestamp};
@@ -50,6 +51,12 @@ impl Server {
         let shared = App::new(parts);
         let joining = tokio::spawn(join(shared.clone()));
         let until = shutdown.clone();
+        // An event stream's small writes must not wait for the reader's acknowledgement.
+        let listener = listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(error = %error, "a connection keeps its delay");
+            }
+        });
         let service = axum::serve(listener, app(shared)).with_graceful_shutdown(async move { until.begun().await });
         let serving = tokio::spawn(service.into_future());
         Ok(Self { address, store, engine, flow, shutdown, settings, serving, joining })

@@ -103,7 +103,8 @@ impl Watch {
                 continue;
             }
             let end = tokio::time::Instant::now() + LONGEST;
-            while let Ok(Some((_, event))) = tokio::time::timeout_at(end.min(tokio::time::Instant::now() + QUIET), self.events.recv()).await
+            while let Ok(Some((_, event))) =
+                tokio::time::timeout_at(end.min(tokio::time::Instant::now() + QUIET), self.events.recv()).await
             {
                 self.take(event, &mut changes);
             }
