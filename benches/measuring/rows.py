@@ -42,12 +42,12 @@ def items(shop: Workshop, effort: Effort) -> list[Row]:
         {"name": "numbers", "target": "pegboard_bench.numbers"},
         {"name": "same", "target": "pegboard_bench.same", "type": "parameterized", "depends_on": ["numbers"]},
     ]
-    data = _installed(shop, "producer")
+    data = installed(shop, "producer")
     figures: dict[str, list[float]] = defaultdict(list)
     peers = {"Dask distributed": "dask_items", "Ray": "ray_items"}
     for number in range(effort.rounds):
-        with _server(shop, data) as server:
-            _apply(server, shop, "bench-items", stages)
+        with serving(shop, data) as server:
+            apply(server, shop, "bench-items", stages)
             server.run("bench-items", {"count": effort.items // 10})
             run = server.run("bench-items", {"count": effort.items})
             counts = next(stage["items"] for stage in run.record["stages"] if stage["name"] == "same")
@@ -74,7 +74,7 @@ def items(shop: Workshop, effort: Effort) -> list[Row]:
 def calls(shop: Workshop, effort: Effort) -> list[Row]:
     """A call to a warm worker and its answer."""
     figures: dict[str, list[float]] = defaultdict(list)
-    with _engine(shop) as engine, Probe(shop.peer("pool_calls"), shop.log) as pool:
+    with engine(shop) as engine, Probe(shop.peer("pool_calls"), shop.log) as pool:
         for number in _rounds(effort):
             for side, probe in (("ours", engine), ("pool", pool)):
                 answer = probe.ask(calls=effort.calls)
@@ -91,16 +91,16 @@ def calls(shop: Workshop, effort: Effort) -> list[Row]:
 
 def handover(shop: Workshop, effort: Effort) -> list[Row]:
     """A large value from the end of one stage to the beginning of the next, in another process."""
-    data = _installed(shop, "producer", "consumer")
+    data = installed(shop, "producer", "consumer")
     rows = []
-    with _server(shop, data) as server, Probe(shop.peer("socket_handover"), shop.log) as socket:
+    with serving(shop, data) as server, Probe(shop.peer("socket_handover"), shop.log) as socket:
         for value, noun in (("array", "array"), ("frame", "DataFrame")):
             stages: list[dict[str, Any]] = [
                 {"name": "make", "target": f"pegboard_bench.{value}"},
                 {"name": "take", "target": "pegboard_bench_consumer.receive", "depends_on": ["make"]},
             ]
             name = f"bench-{value}"
-            _apply(server, shop, name, stages)
+            apply(server, shop, name, stages)
             ours, theirs = [], []
             for number in _rounds(effort):
                 result = server.run(name, {"megabytes": effort.megabytes}).record["result"]
@@ -127,7 +127,7 @@ def handover(shop: Workshop, effort: Effort) -> list[Row]:
 def worker(shop: Workshop, effort: Effort) -> list[Row]:
     """One more worker that has pandas imported: from the request to its first answer."""
     ours, theirs = [], []
-    with _engine(shop) as engine:
+    with engine(shop) as engine:
         python = engine.about["python"]
         for number in _rounds(effort):
             answer = engine.ask(start=True)
@@ -144,9 +144,9 @@ def server(shop: Workshop, effort: Effort) -> list[Row]:
     new, again, memory = [], [], []
     for number in range(effort.rounds):
         data = shop.data / f"empty-{number}"
-        with _server(shop, data) as first:
+        with serving(shop, data) as first:
             new.append(first.first_answer_seconds)
-        with _server(shop, data) as second:
+        with serving(shop, data) as second:
             again.append(second.first_answer_seconds)
             for _ in range(20):
                 second.request("GET", "/-/health")
@@ -166,10 +166,10 @@ def chain(shop: Workshop, effort: Effort) -> list[Row]:
     stages: list[dict[str, Any]] = [{"name": "s0", "target": "pegboard_bench.nothing"}]
     for number in range(1, effort.chain):
         stages.append({"name": f"s{number}", "target": "pegboard_bench.nothing", "depends_on": [f"s{number - 1}"]})
-    data = _installed(shop, "producer")
+    data = installed(shop, "producer")
     recorded, client = [], []
-    with _server(shop, data) as server:
-        _apply(server, shop, "bench-chain", stages)
+    with serving(shop, data) as server:
+        apply(server, shop, "bench-chain", stages)
         for number in _rounds(effort):
             run = server.run("bench-chain", {})
             if number:
@@ -195,36 +195,6 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
 def _rounds(effort: Effort) -> range:
     """Round 0 warms up."""
     return range(effort.rounds + 1)
-
-
-@contextmanager
-def _server(shop: Workshop, data: Path) -> Iterator[Server]:
-    with Server(shop.pegboard, data, shop.log) as server:
-        yield server
-
-
-@contextmanager
-def _engine(shop: Workshop) -> Iterator[Probe]:
-    command = [str(shop.measure), str(shop.data / "engine"), str(shop.plugin("producer"))]
-    with Probe(command, shop.log) as probe:
-        yield probe
-
-
-def _installed(shop: Workshop, *plugins: str) -> Path:
-    """A data directory with these plugins, made once per set."""
-    data = shop.data / "-".join(plugins)
-    if not data.exists():
-        with _server(shop, data) as server:
-            for plugin in plugins:
-                server.command("install", str(shop.plugin(plugin)))
-    return data
-
-
-def _apply(server: Server, shop: Workshop, name: str, stages: list[dict[str, Any]]) -> None:
-    document = {"kind": "workflow", "metadata": {"name": name}, "spec": {"stages": stages}}
-    path = shop.data / f"{name}.yaml"
-    path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
-    server.command("apply", str(path))
 
 
 def _fresh_interpreter(python: str) -> float:

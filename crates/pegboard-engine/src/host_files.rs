@@ -63,11 +63,29 @@ fn unpack_into(parent: &Path) -> io::Result<HostFolder> {
     }
     match std::fs::rename(partial.path(), &folder) {
         // The name now belongs to the finished folder; there is nothing left to remove.
-        Ok(()) => drop(partial.keep()),
+        Ok(()) => {
+            drop(partial.keep());
+            remove_former(parent, &hash);
+        }
         Err(_) if folder.is_dir() => {}
         Err(error) => return Err(error),
     }
     Ok(HostFolder { folder, hash })
+}
+
+/// What servers of other versions unpacked; their workers have died with them.
+fn remove_former(parent: &Path, hash: &str) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // With a dot: being unpacked now.
+        if name.ends_with(hash) || name.starts_with('.') {
+            continue;
+        }
+        if let Err(error) = std::fs::remove_dir_all(entry.path()) {
+            tracing::warn!(folder = %entry.path().display(), error = %error, "cannot remove what another version unpacked");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -77,6 +95,9 @@ mod tests {
     #[tokio::test]
     async fn unpacks_once_and_leaves_nothing_half_made() {
         let data = tempfile::tempdir().unwrap();
+        for former in ["0123", "wheels-0123"] {
+            std::fs::create_dir_all(data.path().join("host").join(former)).unwrap();
+        }
         let tasks: Vec<_> = (0..8)
             .map(|_| {
                 let data = data.path().to_owned();

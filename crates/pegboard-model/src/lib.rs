@@ -24,11 +24,19 @@ pub mod workflow;
 pub use call::{Call, CallEvent, Failure, FailureKind, ItemOutcome, Operation, RunContext};
 pub use config::{Config, ConfigSpec, Selector, SelectorType, SelectorValue};
 pub use error::{Error, ErrorKind};
+pub use hex_id::HexId;
 pub use hub::{
     ClassPair, Connector, HubId, PluginLimits, PluginType, Preset, RemotePlugin, Session, SessionCause, SessionFailure,
     SessionLog, SessionProgress, SessionState,
 };
 pub use id::{CallId, PluginName, ResourceName, RunId};
+pub use labelling::access::{ApiKey, Organization, OrganizationRole, User};
+pub use labelling::asset::{Asset, OWN_FILE};
+pub use labelling::issue::{Comment, Issue};
+pub use labelling::project::{Batch, CategorySchema, Member, Project};
+pub use labelling::stage::{LabelStage, LabelStageKind};
+pub use labelling::storage::{Storage, StorageProvider};
+pub use labelling::task::{Answer, PastStage, PluginWait, Task};
 pub use log::{LogLevel, LogLine, LogStream};
 pub use plugin::{Contribution, Dialect, PluginRecord, PluginSource, PluginState};
 pub use resource::{Metadata, Resource, ResourceSpec};
