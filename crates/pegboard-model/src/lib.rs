@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod hub;
 pub mod id;
+pub mod labelling;
 pub mod log;
 pub mod plugin;
 pub mod resource;
@@ -24,7 +25,6 @@ pub mod workflow;
 pub use call::{Call, CallEvent, Failure, FailureKind, ItemOutcome, Operation, RunContext};
 pub use config::{Config, ConfigSpec, Selector, SelectorType, SelectorValue};
 pub use error::{Error, ErrorKind};
-pub use hex_id::HexId;
 pub use hub::{
     ClassPair, Connector, HubId, PluginLimits, PluginType, Preset, RemotePlugin, Session, SessionCause, SessionFailure,
     SessionLog, SessionProgress, SessionState,
