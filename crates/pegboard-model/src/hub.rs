@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::log::LogLevel;
 use crate::time::Timestamp;
 
 /// Identity of anything in the hub (plugin, organization, user, project, task, session, …): 24 hexadecimal digits, 96 random bits,
@@ -317,6 +318,20 @@ pub struct SessionLog {
     pub bytes: u64,
     /// Lines beyond the limit, counted and not kept.
     pub dropped: u64,
+}
+
+/// One line of a session's log.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SessionLine {
+    /// When it arrived.
+    pub time: Timestamp,
+    /// How bad it is.
+    pub level: LogLevel,
+    /// What was said; cut when it is long.
+    pub text: String,
+    /// What else the script's logger was given.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub more: Map<String, Json>,
 }
 
 /// One run of a remote plugin. Stored as a versioned document; its log lies beside it.

@@ -27,7 +27,7 @@ pub use config::{Config, ConfigSpec, Selector, SelectorType, SelectorValue};
 pub use error::{Error, ErrorKind};
 pub use hub::{
     ClassPair, Connector, HubId, PluginLimits, PluginType, Preset, RemotePlugin, Session, SessionCause, SessionFailure,
-    SessionLog, SessionProgress, SessionState,
+    SessionLine, SessionLog, SessionProgress, SessionState,
 };
 pub use id::{CallId, PluginName, ResourceName, RunId};
 pub use labelling::access::{ApiKey, Organization, OrganizationRole, User};

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use pegboard_model::{Event, PluginRecord, Resource, ResourceSpec, Run, StageRun};
+use pegboard_model::{Event, PluginRecord, Preset, RemotePlugin, Resource, ResourceSpec, Run, Session, StageRun};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,18 @@ impl Document for Run {
 
 impl Document for StageRun {
     const KIND: &'static str = "stage_run";
+}
+
+impl Document for RemotePlugin {
+    const KIND: &'static str = "remote_plugin";
+}
+
+impl Document for Preset {
+    const KIND: &'static str = "preset";
+}
+
+impl Document for Session {
+    const KIND: &'static str = "session";
 }
 
 /// The version that is written.
@@ -106,6 +118,9 @@ mod tests {
         check::<Event>();
         check::<Run>();
         check::<StageRun>();
+        check::<RemotePlugin>();
+        check::<Preset>();
+        check::<Session>();
     }
 
     #[test]

@@ -19,9 +19,11 @@ mod lock;
 mod object;
 mod postgres;
 mod record;
+mod sessions;
 mod sqlite;
 
 pub use change::{Change, RunFilter, StoredEvent, StoredLine};
 pub use error::StoreError;
 pub use options::{S3Options, StoreOptions};
+pub use sessions::{SessionFilter, StoredSessionLine};
 pub use store::Store;

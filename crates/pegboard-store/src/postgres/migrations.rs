@@ -10,6 +10,7 @@ use crate::error::StoreError;
 pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_records", include_str!("migrations/0001_records.sql")),
     ("0002_resources_and_events", include_str!("migrations/0002_resources_and_events.sql")),
+    ("0003_hub", include_str!("migrations/0003_hub.sql")),
 ];
 
 /// Any number that nobody else uses: two servers that start at once migrate one after the other.

@@ -47,7 +47,7 @@ pub(super) fn push(run: RunId, lines: Vec<LogLine>, statements: &mut Vec<Stateme
 }
 
 /// PostgreSQL has no text with a zero byte; so that all back ends keep the same, no log has.
-fn storable(text: String) -> String {
+pub(super) fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
@@ -61,7 +61,7 @@ fn line(row: &Row) -> Result<StoredLine, StoreError> {
 }
 
 const STREAMS: [LogStream; 4] = [LogStream::Stdout, LogStream::Stderr, LogStream::Logger, LogStream::Pegboard];
-const LEVELS: [LogLevel; 4] = [LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error];
+pub(super) const LEVELS: [LogLevel; 4] = [LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error];
 
 fn stream_word(stream: LogStream) -> &'static str {
     match stream {
@@ -72,7 +72,7 @@ fn stream_word(stream: LogStream) -> &'static str {
     }
 }
 
-fn level_word(level: LogLevel) -> &'static str {
+pub(super) fn level_word(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Debug => "debug",
         LogLevel::Info => "info",
@@ -81,6 +81,6 @@ fn level_word(level: LogLevel) -> &'static str {
     }
 }
 
-fn word<T: Copy>(all: &[T], say: fn(T) -> &'static str, text: &str) -> Result<T, StoreError> {
+pub(super) fn word<T: Copy>(all: &[T], say: fn(T) -> &'static str, text: &str) -> Result<T, StoreError> {
     all.iter().copied().find(|one| say(*one) == text).ok_or_else(|| StoreError::Corrupt(format!("log line: `{text}` is unknown")))
 }

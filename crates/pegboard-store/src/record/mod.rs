@@ -5,10 +5,12 @@
 
 mod change;
 mod events;
+mod hub;
 mod log;
 mod plugins;
 mod resources;
 mod runs;
+mod sessions;
 
 use std::sync::Arc;
 

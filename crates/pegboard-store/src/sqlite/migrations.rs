@@ -11,6 +11,7 @@ use crate::error::StoreError;
 pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_records", include_str!("migrations/0001_records.sql")),
     ("0002_resources_and_events", include_str!("migrations/0002_resources_and_events.sql")),
+    ("0003_hub", include_str!("migrations/0003_hub.sql")),
 ];
 
 /// Brings the schema to the last migration, all in one transaction. A database that has seen more is refused untouched.

@@ -6,6 +6,7 @@ mod back_end;
 mod durability;
 mod elsewhere;
 mod events;
+mod hub;
 mod on_disk;
 mod resources;
 mod sample;
