@@ -6,7 +6,10 @@
 
 use std::borrow::Cow;
 
-use pegboard_model::{Event, PluginRecord, Preset, RemotePlugin, Resource, ResourceSpec, Run, Session, StageRun};
+use pegboard_model::{
+    ApiKey, Asset, Event, Issue, Organization, PastStage, PluginRecord, Preset, Project, RemotePlugin, Resource, ResourceSpec,
+    Run, Session, StageRun, Storage, Task, User,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +53,27 @@ impl Document for Preset {
 
 impl Document for Session {
     const KIND: &'static str = "session";
+}
+
+/// Labelling. Every one by itself: an asset does not hold its tasks, nor a task its history.
+macro_rules! documents {
+    ($($noun:ty: $kind:literal),* $(,)?) => {
+        $(impl Document for $noun {
+            const KIND: &'static str = $kind;
+        })*
+    };
+}
+
+documents! {
+    Organization: "organization",
+    User: "user",
+    ApiKey: "api_key",
+    Project: "project",
+    Asset: "asset",
+    Task: "task",
+    PastStage: "past_stage",
+    Issue: "issue",
+    Storage: "storage",
 }
 
 /// The version that is written.
@@ -118,6 +142,15 @@ mod tests {
         check::<Event>();
         check::<Run>();
         check::<StageRun>();
+        check::<Organization>();
+        check::<User>();
+        check::<ApiKey>();
+        check::<Project>();
+        check::<Asset>();
+        check::<Task>();
+        check::<PastStage>();
+        check::<Issue>();
+        check::<Storage>();
         check::<RemotePlugin>();
         check::<Preset>();
         check::<Session>();

@@ -11,6 +11,7 @@
 
 pub mod change;
 pub mod error;
+pub mod labelling;
 pub mod options;
 pub mod store;
 
@@ -19,11 +20,14 @@ mod lock;
 mod object;
 mod postgres;
 mod record;
+mod secret;
 mod sessions;
 mod sqlite;
 
 pub use change::{Change, RunFilter, StoredEvent, StoredLine};
 pub use error::StoreError;
+pub use labelling::{AssetQuery, LabelChange, Placed};
+pub use object::ObjectWriter;
 pub use options::{S3Options, StoreOptions};
 pub use sessions::{SessionFilter, StoredSessionLine};
 pub use store::Store;

@@ -1,6 +1,7 @@
 //! The way in: opening, closing, and where each noun's statements go.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ pub struct Store {
 }
 
 struct Inner {
+    directory: PathBuf,
     records: Records,
     objects: Objects,
     lock: Mutex<Option<Arc<DirectoryLock>>>,
@@ -47,7 +49,8 @@ impl Store {
                 Records::Sqlite(blocking(move || SqliteRecords::open(&path, Some(held))).await?)
             }
         };
-        Ok(Self { inner: Arc::new(Inner { records, objects, lock: Mutex::new(Some(lock)) }) })
+        let directory = options.directory;
+        Ok(Self { inner: Arc::new(Inner { directory, records, objects, lock: Mutex::new(Some(lock)) }) })
     }
 
     /// Waits until everything accepted is durable and releases the lock. From then on every method answers `Unavailable`.
@@ -79,6 +82,15 @@ impl Store {
     /// All keys that begin with `prefix`, in byte order.
     pub async fn object_keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         self.inner.objects.keys(prefix).await
+    }
+
+    /// The data directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.inner.directory
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.inner.objects
     }
 
     /// One transaction; the number that its last statement returns, or of the rows that it touched.

@@ -112,7 +112,7 @@ pub struct Project {
     #[serde(default)]
     pub settings: Map<String, Json>,
     /// Counts changes; writers say which one they saw.
-    pub version: u64,
+    pub revision: u64,
     /// Set by the server.
     pub created_at: Timestamp,
     /// Set by the server.

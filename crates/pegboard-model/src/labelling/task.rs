@@ -106,7 +106,7 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin_note: Option<String>,
     /// Counts changes; writers say which one they saw.
-    pub version: u64,
+    pub revision: u64,
     /// Set by the server.
     pub created_at: Timestamp,
     /// Email.

@@ -6,6 +6,7 @@
 mod key;
 mod local;
 mod s3;
+mod stream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+
+pub use stream::ObjectWriter;
 
 use crate::error::StoreError;
 use crate::options::StoreOptions;

@@ -6,6 +6,7 @@
 mod change;
 mod events;
 mod hub;
+mod labelling;
 mod log;
 mod plugins;
 mod resources;

@@ -1,0 +1,99 @@
+//! Organization, users, keys.
+
+use pegboard_model::{ApiKey, HubId, Organization, Timestamp, User};
+
+use super::super::{Cell, Statement, Untouched};
+use super::{all, cell, one};
+use crate::document;
+use crate::error::StoreError;
+use crate::store::Store;
+
+const ORGANIZATION: &str = "select document, id from organizations order by id limit 1";
+const CREATE_ORGANIZATION: &str =
+    "insert into organizations (id, document) select $1, $2 where not exists (select 1 from organizations)";
+const PUT_USER: &str = "insert into users (id, email, document) values ($1, $2, $3) \
+     on conflict (id) do update set email = excluded.email, document = excluded.document";
+const USERS: &str = "select document, id from users order by ordinal";
+const USER: &str = "select document from users where id = $1";
+const USER_BY_EMAIL: &str = "select document from users where email = $1";
+const DELETE_USER: &str = "delete from users where id = $1";
+const CREATE_KEY: &str = "insert into api_keys (id, hash, expires_at, document) values ($1, $2, $3, $4)";
+const KEY: &str = "select document from api_keys where hash = $1";
+const KEYS: &str = "select document, id from api_keys order by ordinal";
+const DELETE_KEY: &str = "delete from api_keys where id = $1";
+const DELETE_ENDED_KEYS: &str = "delete from api_keys where expires_at < $1";
+
+impl Store {
+    /// The organization, once there is one.
+    pub async fn organization(&self) -> Result<Option<Organization>, StoreError> {
+        one(&self.read(ORGANIZATION, Vec::new()).await?, "organization")
+    }
+
+    /// Inserts the first organization with its first user; whether there was none before.
+    pub async fn found_organization(&self, organization: &Organization, admin: &User) -> Result<bool, StoreError> {
+        let parameters = vec![cell(organization.id), document::write(organization)?.into()];
+        let first = Statement::new(CREATE_ORGANIZATION, parameters).or(Untouched::Changed);
+        match self.write(vec![first, put_user(admin)?]).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::ChangedMeanwhile(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Inserts the user, or replaces the one of that id. `AlreadyExists` when the email is another one's.
+    pub async fn put_user(&self, user: &User) -> Result<(), StoreError> {
+        self.write(vec![put_user(user)?]).await.map(drop)
+    }
+
+    /// All users, in the order of insertion.
+    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
+        all(&self.read(USERS, Vec::new()).await?)
+    }
+
+    /// The user of that id.
+    pub async fn user(&self, id: HubId) -> Result<Option<User>, StoreError> {
+        one(&self.read(USER, vec![cell(id)]).await?, "user")
+    }
+
+    /// The user with that email.
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
+        one(&self.read(USER_BY_EMAIL, vec![email.into()]).await?, email)
+    }
+
+    /// Whether there was one. Keys are deleted by themselves.
+    pub async fn delete_user(&self, id: HubId) -> Result<bool, StoreError> {
+        Ok(self.write(vec![Statement::new(DELETE_USER, vec![cell(id)])]).await? > 0)
+    }
+
+    /// Inserts a key.
+    pub async fn create_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+        let end = key.expires_at.map_or(Cell::Null, |time| time.0.into());
+        let parameters = vec![cell(key.id), key.hash.as_str().into(), end, document::write(key)?.into()];
+        self.write(vec![Statement::new(CREATE_KEY, parameters)]).await.map(drop)
+    }
+
+    /// The key with that hash.
+    pub async fn key_by_hash(&self, hash: &str) -> Result<Option<ApiKey>, StoreError> {
+        one(&self.read(KEY, vec![hash.into()]).await?, "key")
+    }
+
+    /// All keys, in the order of insertion.
+    pub async fn keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        all(&self.read(KEYS, Vec::new()).await?)
+    }
+
+    /// Whether there was one.
+    pub async fn delete_key(&self, id: HubId) -> Result<bool, StoreError> {
+        Ok(self.write(vec![Statement::new(DELETE_KEY, vec![cell(id)])]).await? > 0)
+    }
+
+    /// Deletes keys that ended before this instant; how many.
+    pub async fn delete_keys_ended_before(&self, instant: Timestamp) -> Result<u64, StoreError> {
+        self.write(vec![Statement::new(DELETE_ENDED_KEYS, vec![instant.0.into()])]).await
+    }
+}
+
+fn put_user(user: &User) -> Result<Statement, StoreError> {
+    let parameters = vec![cell(user.id), user.email.as_str().into(), document::write(user)?.into()];
+    Ok(Statement::new(PUT_USER, parameters).about(1))
+}
