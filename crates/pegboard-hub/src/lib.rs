@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod connection;
+pub mod keyring;
 pub mod presence;
 pub mod runner;
 
