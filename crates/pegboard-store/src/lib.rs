@@ -1,8 +1,8 @@
 //! Every durable byte of Pegboard: records in SQLite or PostgreSQL, objects in a folder or a bucket.
 //!
-//! [`Store`] is the way in. What it has acknowledged survives `kill -9` and loss of power. Nothing here knows what a run is
-//! for: the crate keeps documents, pages through them and appends to logs. It starts no process and opens no port, and never
-//! asks for the time. Large values belong among the objects, not among the records.
+//! [`Store`] is the way in. What it has acknowledged survives `kill -9` and loss of power (what happens in runs: 50 ms later).
+//! Nothing here knows what a run is for: the crate keeps documents, pages through them and appends to logs. It starts no process
+//! and opens no port, and never asks for the time. Large values belong among the objects, not among the records.
 //!
 //! Reading order: [`options`], [`store`], [`change`], `record` (one file per noun, over rows and statements alone),
 //! `document` (the stored JSON and its versions), then the back ends `sqlite`, `postgres` and `object`.
@@ -20,7 +20,6 @@ mod lock;
 mod object;
 mod postgres;
 mod record;
-mod secret;
 mod sessions;
 mod sqlite;
 

@@ -1,7 +1,6 @@
 //! The way in: opening, closing, and where each noun's statements go.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -11,13 +10,14 @@ use crate::lock::DirectoryLock;
 use crate::object::Objects;
 use crate::options::StoreOptions;
 use crate::postgres::PostgresRecords;
-use crate::record::{Cell, Row, Statement};
+use crate::record::{Cell, Flush, Row, Statement};
 use crate::sqlite::SqliteRecords;
 
 /// All durable state. Cheap to clone; all clones are one store.
 ///
 /// Acknowledged means durable: when a method that writes has returned `Ok`, the change is on disk (SQLite: synchronised;
-/// PostgreSQL: committed; objects: synchronised, or accepted by the bucket). Dropping the last clone writes what is queued and
+/// PostgreSQL: committed; objects: synchronised, or accepted by the bucket). [`Store::apply`] promises a little less: what happens
+/// in runs survives `kill -9` at once, but loss of power only 50 ms later. Dropping the last clone writes what is queued and
 /// releases the directory some time later; [`Store::close`] waits for it.
 #[derive(Clone)]
 pub struct Store {
@@ -25,7 +25,6 @@ pub struct Store {
 }
 
 struct Inner {
-    directory: PathBuf,
     records: Records,
     objects: Objects,
     lock: Mutex<Option<Arc<DirectoryLock>>>,
@@ -49,8 +48,7 @@ impl Store {
                 Records::Sqlite(blocking(move || SqliteRecords::open(&path, Some(held))).await?)
             }
         };
-        let directory = options.directory;
-        Ok(Self { inner: Arc::new(Inner { directory, records, objects, lock: Mutex::new(Some(lock)) }) })
+        Ok(Self { inner: Arc::new(Inner { records, objects, lock: Mutex::new(Some(lock)) }) })
     }
 
     /// Waits until everything accepted is durable and releases the lock. From then on every method answers `Unavailable`.
@@ -84,22 +82,26 @@ impl Store {
         self.inner.objects.keys(prefix).await
     }
 
-    /// The data directory.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.inner.directory
-    }
-
     pub(crate) fn objects(&self) -> &Objects {
         &self.inner.objects
     }
 
     /// One transaction; the number that its last statement returns, or of the rows that it touched.
     pub(crate) async fn write(&self, statements: Vec<Statement>) -> Result<u64, StoreError> {
+        self.commit(statements, Flush::Now).await
+    }
+
+    /// The same for what happens often and by itself. Survives any end of this process at once, and loss of power a moment later.
+    pub(crate) async fn write_soon(&self, statements: Vec<Statement>) -> Result<u64, StoreError> {
+        self.commit(statements, Flush::Soon).await
+    }
+
+    async fn commit(&self, statements: Vec<Statement>, flush: Flush) -> Result<u64, StoreError> {
         if statements.is_empty() {
             return Ok(0);
         }
         match &self.inner.records {
-            Records::Sqlite(records) => records.write(statements).await,
+            Records::Sqlite(records) => records.write(statements, flush).await,
             Records::Postgres(records) => records.write(statements).await,
         }
     }

@@ -20,7 +20,9 @@ const CHANGE_STAGE: &str =
     "update stage_runs set document = $1 where position = $2 and run = (select ordinal from runs where uid = $3)";
 
 impl Store {
-    /// One transaction; returns when it is durable. Batches of concurrent callers are committed together; one bad batch does not
+    /// One transaction; when it returns, the change survives any end of this process. The disk is synchronised within 50 ms, so that
+    /// a run need not wait for it several times: loss of power may take what was said in that time, in whole transactions, the
+    /// latest first. PostgreSQL: committed. Batches of concurrent callers are committed together; one bad batch does not
     /// fail the others. `NotFound` when a run does not exist (any more), has no stage at that position, or when a trigger does
     /// not exist; `AlreadyExists` when a new run's name or uid, or an event's id, is taken; `AlreadyHandled` for an event that is
     /// handled or unknown. Dropping the future does not take the batch back once it is queued.
@@ -30,14 +32,14 @@ impl Store {
             batch.push(change)?;
         }
         if batch.fired.is_empty() {
-            return self.write(batch.statements).await.map(drop);
+            return self.write_soon(batch.statements).await.map(drop);
         }
         loop {
             let mut statements = batch.statements.clone();
             for (&trigger, &at) in &batch.fired {
                 statements.push(self.fire(trigger, at).await?);
             }
-            match self.write(statements).await {
+            match self.write_soon(statements).await {
                 // Somebody changed a trigger between the reading and the writing: nobody's change is lost, so look again.
                 Err(StoreError::ChangedMeanwhile(_)) => {}
                 other => return other.map(drop),

@@ -17,6 +17,15 @@ use std::sync::Arc;
 
 use crate::error::StoreError;
 
+/// What a commit waits for before it is acknowledged; a later one of these is a greater promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Flush {
+    /// The system has it: any end of this process leaves it there, loss of power may take the last moments.
+    Soon,
+    /// The disk has it.
+    Now,
+}
+
 /// A parameter, or a value in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cell {

@@ -1,18 +1,21 @@
 //! Opening the file, and the two ways into it.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::from_sqlite;
+use super::flusher::Flusher;
 use super::readers::Readers;
 use super::writer::Writer;
 use super::{migrations, queries};
 use crate::error::StoreError;
 use crate::lock::DirectoryLock;
-use crate::record::{Cell, Row, Statement};
+use crate::record::{Cell, Flush, Row, Statement};
 
 /// The writer and the readers of one file.
 pub(crate) struct SqliteRecords {
@@ -26,11 +29,18 @@ impl SqliteRecords {
         let mut connection = open_to_write(path).map_err(|error| from_sqlite(path, &error))?;
         migrations::run(&mut connection, path)?;
         let readers = Readers::open(path)?;
-        Ok(Self { writer: Writer::start(connection, path.to_owned(), lock)?, readers })
+        let log = log_of(path);
+        // Opened each time: whoever checkpoints may have made a new one. The file is gone when the database is closed.
+        let flusher = Flusher::start(move || match File::open(&log) {
+            Ok(log) => log.sync_data(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        })?;
+        Ok(Self { writer: Writer::start(connection, path.to_owned(), lock, flusher)?, readers })
     }
 
-    pub(crate) async fn write(&self, statements: Vec<Statement>) -> Result<u64, StoreError> {
-        self.writer.write(statements).await
+    pub(crate) async fn write(&self, statements: Vec<Statement>, flush: Flush) -> Result<u64, StoreError> {
+        self.writer.write(statements, flush).await
     }
 
     pub(crate) async fn read(&self, sql: &'static str, parameters: Vec<Cell>) -> Result<Vec<Row>, StoreError> {
@@ -48,10 +58,26 @@ fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     prepare(&connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // Full: a commit is synchronised before it is acknowledged; with groups of callers that costs one synchronisation for all.
-    connection.pragma_update(None, "synchronous", "full")?;
+    synchronise_commits(&connection, Flush::Now)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     Ok(connection)
+}
+
+/// What a commit waits for. With groups of callers a synchronisation costs one wait for all.
+pub(super) fn synchronise_commits(connection: &Connection, flush: Flush) -> rusqlite::Result<()> {
+    // Normal: the log is written, and synchronised only before it is folded back into the file.
+    let mode = match flush {
+        Flush::Now => "full",
+        Flush::Soon => "normal",
+    };
+    connection.pragma_update(None, "synchronous", mode)
+}
+
+/// SQLite's write-ahead log lies beside the database.
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }
 
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {

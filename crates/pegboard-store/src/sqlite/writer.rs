@@ -1,7 +1,8 @@
 //! The one thread that writes, and its group commit.
 //!
 //! It takes whatever is queued, gives each batch a savepoint within one transaction, commits, and only then answers. So many
-//! callers share one synchronisation of the disk, and a batch that fails takes back nothing but itself.
+//! callers share one synchronisation of the disk, and a batch that fails takes back nothing but itself. A group waits for the
+//! disk when one of its batches must; as the log is written in order, everything before it is on the disk then, too.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,11 +10,13 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::connection::synchronise_commits;
 use super::error::from_sqlite;
+use super::flusher::Flusher;
 use super::queries;
 use crate::error::StoreError;
 use crate::lock::DirectoryLock;
-use crate::record::Statement;
+use crate::record::{Flush, Statement};
 
 /// Batches that may wait; beyond it callers wait to be let in.
 const QUEUE: usize = 4096;
@@ -27,6 +30,7 @@ enum Job {
 
 struct Batch {
     statements: Vec<Statement>,
+    flush: Flush,
     answer: oneshot::Sender<Result<u64, StoreError>>,
 }
 
@@ -36,19 +40,25 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, path: PathBuf, lock: Option<Arc<DirectoryLock>>) -> Result<Self, StoreError> {
+    /// The connection waits for the disk with every commit, as it is opened.
+    pub(super) fn start(
+        connection: Connection,
+        path: PathBuf,
+        lock: Option<Arc<DirectoryLock>>,
+        flusher: Flusher,
+    ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         thread
-            .spawn(move || serve(connection, &path, queue, lock))
+            .spawn(move || serve(Database { connection, path, flush: Flush::Now }, &flusher, queue, lock))
             .map_err(|error| StoreError::Unavailable(format!("no thread for the writer: {error}")))?;
         Ok(Self { jobs })
     }
 
-    pub(super) async fn write(&self, statements: Vec<Statement>) -> Result<u64, StoreError> {
+    pub(super) async fn write(&self, statements: Vec<Statement>, flush: Flush) -> Result<u64, StoreError> {
         let (answer, result) = oneshot::channel();
         let closed = || StoreError::Unavailable("the store is closed".to_owned());
-        self.jobs.send(Job::Write(Batch { statements, answer })).await.map_err(|_| closed())?;
+        self.jobs.send(Job::Write(Batch { statements, flush, answer })).await.map_err(|_| closed())?;
         result.await.map_err(|_| closed())?
     }
 
@@ -65,7 +75,14 @@ impl Writer {
     }
 }
 
-fn serve(connection: Connection, path: &Path, mut queue: mpsc::Receiver<Job>, lock: Option<Arc<DirectoryLock>>) {
+/// The connection, and what its commits wait for.
+struct Database {
+    connection: Connection,
+    path: PathBuf,
+    flush: Flush,
+}
+
+fn serve(mut database: Database, flusher: &Flusher, mut queue: mpsc::Receiver<Job>, lock: Option<Arc<DirectoryLock>>) {
     let mut closers = Vec::new();
     let mut group = Vec::new();
     while let Some(first) = queue.blocking_recv() {
@@ -86,15 +103,33 @@ fn serve(connection: Connection, path: &Path, mut queue: mpsc::Receiver<Job>, lo
             next = if size < GROUP { queue.try_recv().ok() } else { None };
         }
         if !group.is_empty() {
-            commit(&connection, path, &mut group);
+            let flush = group.iter().map(|batch| batch.flush).max().unwrap_or(Flush::Now);
+            match database.wait_for(flush) {
+                Ok(()) => commit(&database.connection, &database.path, &mut group),
+                // A promise that cannot be kept is not made.
+                Err(error) => group.drain(..).for_each(|batch| drop(batch.answer.send(Err(error.clone())))),
+            }
+            if flush == Flush::Soon {
+                flusher.note();
+            }
         }
     }
-    if let Err((_, error)) = connection.close() {
+    if let Err((_, error)) = database.connection.close() {
         tracing::warn!(%error, "the database did not close well; it is repaired at the next start");
     }
     drop(lock);
     for closer in closers {
         let _gone = closer.send(());
+    }
+}
+
+impl Database {
+    fn wait_for(&mut self, flush: Flush) -> Result<(), StoreError> {
+        if flush != self.flush {
+            synchronise_commits(&self.connection, flush).map_err(|error| from_sqlite(&self.path, &error))?;
+            self.flush = flush;
+        }
+        Ok(())
     }
 }
 
@@ -166,7 +201,7 @@ mod tests {
     fn things(bytes: &[(&str, usize)]) -> (Vec<Batch>, Vec<oneshot::Receiver<Result<u64, StoreError>>>) {
         let with_answer = |&(name, bytes): &(&str, usize)| {
             let (answer, result) = oneshot::channel();
-            (Batch { statements: statement(name, bytes), answer }, result)
+            (Batch { statements: statement(name, bytes), flush: Flush::Now, answer }, result)
         };
         bytes.iter().map(with_answer).unzip()
     }
@@ -218,14 +253,34 @@ mod tests {
         assert_eq!(names(&connection), ["a", "b", "c"]);
     }
 
+    #[test]
+    fn a_group_waits_for_the_disk_when_one_of_its_batches_must() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = connection(directory.path());
+        synchronise_commits(&connection, Flush::Now).unwrap();
+        let mut database = Database { connection, path: "test.db".into(), flush: Flush::Now };
+        assert!(Flush::Now > Flush::Soon, "the greatest of a group decides");
+        // 1 is `normal`, 2 is `full`.
+        for (flush, mode) in [(Flush::Soon, 1), (Flush::Soon, 1), (Flush::Now, 2), (Flush::Soon, 1)] {
+            database.wait_for(flush).unwrap();
+            let found: i64 = database.connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+            assert_eq!(found, mode, "{flush:?}");
+        }
+    }
+
     #[tokio::test]
     async fn what_was_queued_before_the_close_is_written() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = Writer::start(connection(directory.path()), "test.db".into(), None).unwrap();
-        let many = futures::future::join_all((0..100).map(|number| writer.write(statement(&format!("{number:03}"), 1))));
+        let writer = {
+            let flusher = Flusher::start(|| Ok(())).unwrap();
+            Writer::start(connection(directory.path()), "test.db".into(), None, flusher).unwrap()
+        };
+        let flush = |number| if number % 2 == 0 { Flush::Now } else { Flush::Soon };
+        let write = |number| writer.write(statement(&format!("{number:03}"), 1), flush(number));
+        let many = futures::future::join_all((0..100).map(write));
         let (results, ()) = futures::future::join(many, writer.close()).await;
         assert!(results.iter().all(Result::is_ok), "{results:?}");
-        assert!(matches!(writer.write(statement("late", 1)).await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(writer.write(statement("late", 1), Flush::Now).await, Err(StoreError::Unavailable(_))));
         writer.close().await;
         assert_eq!(names(&Connection::open(directory.path().join("test.db")).unwrap()).len(), 100);
     }
