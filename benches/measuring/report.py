@@ -18,12 +18,13 @@ _UNITS: Final = {
     "µs": (1e6, 1),
     "MB": (1e-6, 1),
     "items/s": (1.0, 0),
+    "runs/s": (1.0, 1),
 }
 
 
 @dataclass(frozen=True)
 class Series:
-    """One side's figures, a figure per round, in seconds, bytes or items per second."""
+    """One side's figures, a figure per round, in seconds, bytes, items or runs per second."""
 
     name: str
     unit: str

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
+from .effort import Effort, Measurement, rounds
+from .original import flowdapt
 from .probe import Probe
 from .report import Comparison, Row, Series
-from .server import Server
+from .staging import apply, bare_engine, installed, serving
 from .workshop import Workshop
 
-__all__ = ["MEASUREMENTS", "Effort", "Measurement"]
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much of everything."""
-
-    rounds: int
-    items: int
-    calls: int
-    megabytes: int
-    chain: int
-
-
-Measurement = Callable[[Workshop, Effort], list[Row]]
+__all__ = ["MEASUREMENTS"]
 
 
 def items(shop: Workshop, effort: Effort) -> list[Row]:
@@ -74,8 +57,8 @@ def items(shop: Workshop, effort: Effort) -> list[Row]:
 def calls(shop: Workshop, effort: Effort) -> list[Row]:
     """A call to a warm worker and its answer."""
     figures: dict[str, list[float]] = defaultdict(list)
-    with engine(shop) as engine, Probe(shop.peer("pool_calls"), shop.log) as pool:
-        for number in _rounds(effort):
+    with bare_engine(shop) as engine, Probe(shop.peer("pool_calls"), shop.log) as pool:
+        for number in rounds(effort):
             for side, probe in (("ours", engine), ("pool", pool)):
                 answer = probe.ask(calls=effort.calls)
                 if number:
@@ -102,7 +85,7 @@ def handover(shop: Workshop, effort: Effort) -> list[Row]:
             name = f"bench-{value}"
             apply(server, shop, name, stages)
             ours, theirs = [], []
-            for number in _rounds(effort):
+            for number in rounds(effort):
                 result = server.run(name, {"megabytes": effort.megabytes}).record["result"]
                 other = socket.ask(value=value, megabytes=effort.megabytes)
                 same = math.isclose(result["sum"], other["sum"], rel_tol=1e-12)  # the order of addition depends on alignment
@@ -127,9 +110,9 @@ def handover(shop: Workshop, effort: Effort) -> list[Row]:
 def worker(shop: Workshop, effort: Effort) -> list[Row]:
     """One more worker that has pandas imported: from the request to its first answer."""
     ours, theirs = [], []
-    with engine(shop) as engine:
+    with bare_engine(shop) as engine:
         python = engine.about["python"]
-        for number in _rounds(effort):
+        for number in rounds(effort):
             answer = engine.ask(start=True)
             fresh = _fresh_interpreter(python)
             if number:
@@ -170,7 +153,7 @@ def chain(shop: Workshop, effort: Effort) -> list[Row]:
     recorded, client = [], []
     with serving(shop, data) as server:
         apply(server, shop, "bench-chain", stages)
-        for number in _rounds(effort):
+        for number in rounds(effort):
             run = server.run("bench-chain", {})
             if number:
                 recorded.append(run.recorded_seconds / effort.chain)
@@ -189,12 +172,8 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "worker": worker,
     "server": server,
     "chain": chain,
+    "flowdapt": flowdapt,
 }
-
-
-def _rounds(effort: Effort) -> range:
-    """Round 0 warms up."""
-    return range(effort.rounds + 1)
 
 
 def _fresh_interpreter(python: str) -> float:

@@ -114,6 +114,16 @@ class Server:
         if not over:
             raise RuntimeError(f"the events of run {uid} stopped before its end")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        return host, int(port)
+
     def resident_bytes(self) -> int:
         """Of the server's own process."""
         fields = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii").splitlines()

@@ -1,5 +1,6 @@
 //! The Python side's own tests, run by `cargo test` so that one command runs everything: ruff, mypy and pytest over `python/`,
-//! pytest over the example package with the compatibility package installed as a plugin's environment has it.
+//! pytest over the example package with the compatibility package installed as a plugin's environment has it, and over what
+//! `benches/` does with its figures.
 //!
 //! The tools go into a virtual environment below the target directory, made once and whenever the list of tools changes.
 
@@ -63,6 +64,15 @@ fn sources_are_linted_and_typed() {
 #[test]
 fn pytest_passes() {
     let report = run(&environment().join("python"), &["-m", "pytest", "-q", "-p", "no:cacheprovider"], &root().join("python"));
+    assert!(report.contains(" passed"), "{report}");
+}
+
+#[test]
+fn the_benchmarks_are_linted_and_their_own_tests_pass() {
+    let folder = root().join("benches");
+    run(&environment().join("ruff"), &["check", "."], &folder);
+    run(&environment().join("ruff"), &["format", "--check", "."], &folder);
+    let report = run(&environment().join("python"), &["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"], &folder);
     assert!(report.contains(" passed"), "{report}");
 }
 
