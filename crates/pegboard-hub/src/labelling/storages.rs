@@ -1,0 +1,100 @@
+//! Storages: credentials go in, are sealed, and come out only for those who may use them.
+
+use pegboard_model::{Error, HubId, Storage, StorageProvider};
+use serde::{Deserialize, Serialize};
+
+use super::{Labelling, now};
+
+/// What is secret about a storage.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Access key id.
+    #[serde(default)]
+    pub public_key: String,
+    /// Secret access key.
+    #[serde(default)]
+    pub private_key: String,
+    /// What the provider gives as one text: a service account's JSON, a connection string.
+    #[serde(default)]
+    pub credentials: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Credentials(…)")
+    }
+}
+
+/// A storage to make.
+#[derive(Clone, Debug)]
+pub struct NewStorage {
+    /// For people.
+    pub name: String,
+    /// Whose bucket it is.
+    pub provider: StorageProvider,
+    /// For example `eu-central-1`.
+    pub region: String,
+    /// Address of a service that is not the provider's own.
+    pub endpoint: Option<String>,
+    /// For a local one: the folder, absolute.
+    pub folder: Option<String>,
+    /// What is secret about it.
+    pub credentials: Credentials,
+}
+
+impl Labelling {
+    /// Makes a storage; what is secret is sealed with the server's key.
+    ///
+    /// # Errors
+    /// `storage-name`, `storage-folder`.
+    pub async fn create_storage(&self, new: NewStorage) -> Result<Storage, Error> {
+        if new.name.trim().is_empty() || new.name.len() > 1000 {
+            return Err(Error::invalid("storage-name", "a storage needs a name of 1 to 1000 bytes"));
+        }
+        let absolute = |folder: &String| folder.starts_with('/') && !folder.split('/').any(|part| part == "..");
+        if new.provider == StorageProvider::Local && !new.folder.as_ref().is_some_and(absolute) {
+            return Err(Error::invalid("storage-folder", "a local storage needs the absolute path of a folder")
+                .hint("give `folder`, such as `/srv/pictures`"));
+        }
+        let text = serde_json::to_string(&new.credentials)
+            .map_err(|error| Error::internal("sealed-text", format!("credentials have no JSON form: {error}")))?;
+        let storage = Storage {
+            id: HubId::random(),
+            organization: self.organization().id,
+            name: new.name,
+            provider: new.provider,
+            region: new.region,
+            endpoint: new.endpoint,
+            folder: new.folder.filter(|_| new.provider == StorageProvider::Local),
+            sealed: self.keyring().seal(&text),
+            created_at: now(),
+        };
+        self.store().create_storage(&storage).await?;
+        Ok(storage)
+    }
+
+    /// All storages.
+    pub async fn storages(&self) -> Result<Vec<Storage>, Error> {
+        Ok(self.store().storages().await?)
+    }
+
+    /// The storage of that id.
+    ///
+    /// # Errors
+    /// `storage-not-found`.
+    pub async fn storage(&self, id: HubId) -> Result<Storage, Error> {
+        let found = self.store().storage(id).await?;
+        found.ok_or_else(|| Error::not_found("storage-not-found", format!("there is no storage `{id}`")))
+    }
+
+    /// What is secret about the storage.
+    pub fn credentials(&self, storage: &Storage) -> Result<Credentials, Error> {
+        let text = self.keyring().open_sealed(&storage.sealed)?;
+        serde_json::from_str(&text).map_err(|error| Error::internal("sealed-text", format!("storage `{}`: {error}", storage.id)))
+    }
+
+    /// Whether there was one.
+    pub async fn delete_storage(&self, id: HubId) -> Result<bool, Error> {
+        Ok(self.store().delete_storage(id).await?)
+    }
+}
