@@ -26,7 +26,7 @@ pub(super) fn from_values(values: &Values, data: &Path) -> Result<FlowOptions, E
     let executor = executor(values);
     Ok(FlowOptions {
         result_limit: values.count("flow.result_limit").unwrap_or(256 << 10),
-        log_limit: values.number("flow.log_limit").unwrap_or(64 << 20),
+        log_limit: values.number("flow.log_limit").unwrap_or(16 << 20),
         artifacts_directory: data.join("artifacts"),
         default_namespace: values.text("flow.namespace").unwrap_or_else(|| "default".to_owned()),
         retention,

@@ -152,7 +152,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "256KiB",
         "Results whose JSON is longer are kept as an object, not in the run's record.",
     ),
-    Setting::new("flow.log_limit", Size, "64MiB", "Log kept per run; what comes later is counted and said."),
+    Setting::new("flow.log_limit", Size, "16MiB", "Log kept per run; what comes later is counted and said."),
     Setting::new("flow.namespace", Text, "default", "Namespace of runs that name none."),
     Setting::new(
         "flow.run_retention",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pegboard_flow::{Flow, trigger};
+use pegboard_flow::Flow;
 use pegboard_model::{
     ConfigSpec, ResourceName, ResourceSpec, Selector, SelectorType, SelectorValue, Stage, StageType, TriggerAction, TriggerSpec,
     TriggerType, WorkflowSpec,
@@ -24,6 +24,14 @@ pub(super) trait Writable: ResourceSpec {
     /// Reads the spec; none when a problem was noted.
     fn read(spec: &mut Fields<'_>) -> Option<Self>;
 
+    /// What cannot be stored: of the spec alone, and of what is installed.
+    ///
+    /// # Errors
+    /// 400.
+    fn check(&self, _flow: &Flow) -> Result<(), Refused> {
+        Ok(())
+    }
+
     /// What it will stumble over; it is stored all the same.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
@@ -40,11 +48,11 @@ pub(super) struct Draft<S> {
 
 impl<S: Writable> Draft<S> {
     /// Reads a body; the refusal names everything that is wrong. The kind is the endpoint's, whatever the body calls it.
-    pub(super) fn read(body: &Body) -> Result<Self, Refused> {
+    pub(super) fn read(body: &Body, flow: &Flow) -> Result<Self, Refused> {
         let mut problems = Vec::new();
         let draft = Self::parts(body.resource()?, &mut problems);
         match draft {
-            Some(draft) if problems.is_empty() => Ok(draft),
+            Some(draft) if problems.is_empty() => draft.spec.check(flow).map(|()| draft),
             _ => Err(Refused::bad(problems.join("\n"))),
         }
     }
@@ -215,11 +223,10 @@ impl Writable for TriggerSpec {
             let parameters = action.object("parameters");
             Some(TriggerAction { target: action.required_text("target")?, parameters })
         });
-        let read = Self { trigger_type: trigger_type?, rule: rule?, action: action? };
-        if let Err(error) = trigger::check(&read) {
-            spec.problem("", error);
-            return None;
-        }
-        Some(read)
+        Some(Self { trigger_type: trigger_type?, rule: rule?, action: action? })
+    }
+
+    fn check(&self, flow: &Flow) -> Result<(), Refused> {
+        flow.check_trigger(self).map_err(|error| Refused::bad(format!("spec: {error}")))
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn list<S: Writable>(State(app): State<App>, headers: HeaderMap
 
 pub(super) async fn create<S: Writable>(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Refused> {
     let version = negotiate(S::MEDIA, &headers)?;
-    let Draft { name, annotations, spec } = Draft::<S>::read(&body)?;
+    let Draft { name, annotations, spec } = Draft::<S>::read(&body, &app.flow)?;
     let now = Timestamp::from(SystemTime::now());
     let metadata = Metadata { uid: Uuid::new_v4(), name, created_at: now, updated_at: now, annotations };
     let resource = Resource { kind: S::KIND.to_owned(), metadata, spec };
@@ -63,7 +63,7 @@ pub(super) async fn update<S: Writable>(
     body: Body,
 ) -> Result<Response, Refused> {
     let version = negotiate(S::MEDIA, &headers)?;
-    let Draft { name, annotations, spec } = Draft::<S>::read(&body)?;
+    let Draft { name, annotations, spec } = Draft::<S>::read(&body, &app.flow)?;
     let mut resource = find::<S>(&app, &id).await?;
     resource.spec = spec;
     let mut attempts = 0;

@@ -14,6 +14,7 @@ mod kill;
 mod misuse;
 mod python;
 mod resources;
+mod resume;
 mod runs;
 mod support;
 mod tidy;

@@ -57,7 +57,6 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     difference("11", "run body bad JSON", Instead::Refused(400, "not JSON")),
     difference("11", "bad wait", Instead::Refused(400, "query.wait")),
     difference("11", "bad limit", Instead::Refused(400, "query.limit")),
-    difference("13", "dotted action that cannot be imported", Instead::Accepted),
     difference("13", "accepted: unknown operator", Instead::Refused(400, "xor")),
     difference("14", "unknown path", Instead::Refused(404, "Not Found")),
     difference("14", "there is no /api prefix", Instead::Elsewhere(404)),

@@ -36,13 +36,13 @@ pub(super) struct Step {
     pub(super) exchanges: Vec<Exchange>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Exchange {
     pub(super) request: Request,
     pub(super) response: Response,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Request {
     pub(super) method: String,
     pub(super) path: String,
@@ -53,7 +53,7 @@ pub(super) struct Request {
     pub(super) body_text: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) headers: BTreeMap<String, String>,

@@ -34,6 +34,7 @@ fn recorded_exchanges_are_answered_alike() {
     let mut problems = Vec::new();
     let mut used = BTreeSet::new();
     let mut exchanges = 0;
+    let mut results = 0;
     for number in SCENARIOS {
         let mut bindings = Bindings::default();
         let mut refused = false;
@@ -50,6 +51,7 @@ fn recorded_exchanges_are_answered_alike() {
                 }
                 let instead = difference.map(|found| &found.instead);
                 refused = matches!(instead, Some(Instead::Refused(..))) && exchange.response.status == 200;
+                results += usize::from(recorded_result(exchange).is_some());
                 if let Err(problem) = replay(&world.url, exchange, instead, &mut bindings) {
                     problems.push(format!(
                         "{number} {}: {} {}: {problem}",
@@ -63,6 +65,7 @@ fn recorded_exchanges_are_answered_alike() {
     let unused: Vec<_> = DIFFERENCES.iter().map(|one| (one.scenario, one.label)).filter(|key| !used.contains(key)).collect();
     assert!(unused.is_empty(), "differences that no recording has: {unused:?}");
     assert!(exchanges > 400, "only {exchanges} exchanges were read");
+    assert!(results > 60, "only {results} results of runs were compared");
     assert!(problems.is_empty(), "{} of {exchanges} exchanges differ:\n{}", problems.len(), problems.join("\n"));
 }
 
@@ -91,6 +94,7 @@ fn replay(url: &str, exchange: &Exchange, instead: Option<&Instead>, bindings: &
         let mut bound = bindings.clone();
         match compare(&answer, exchange, instead, &mut bound) {
             Ok(()) => {
+                compares_results(&answer, exchange, instead, bindings)?;
                 *bindings = bound;
                 if matches!(instead, Some(Instead::Accepted)) && request.method == "POST" {
                     // It was refused when it was recorded: the next step does not expect it.
@@ -106,6 +110,36 @@ fn replay(url: &str, exchange: &Exchange, instead: Option<&Instead>, bindings: &
             Err(problem) => return Err(problem),
         }
     }
+}
+
+/// What the recorded run resulted in, when the exchange tells and the recording does not leave it open.
+fn recorded_result(exchange: &Exchange) -> Option<&Json> {
+    let result = exchange.response.body.as_ref()?.get("result")?;
+    (exchange.response.body.as_ref()?.get("finished_at")?.is_string() && *result != json!("<ANY>")).then_some(result)
+}
+
+/// Guards the comparison itself: with any other result in the recording it must fail.
+fn compares_results(answer: &Answer, exchange: &Exchange, instead: Option<&Instead>, bindings: &Bindings) -> Result<(), String> {
+    let Some(result) = recorded_result(exchange) else { return Ok(()) };
+    let others = match result {
+        // A failure: its class, and its message unless that is left open.
+        Json::Array(parts) if parts.len() == 2 && parts[1].is_string() => {
+            let mut others = vec![json!(["OtherError", parts[1]])];
+            others.extend((parts[1] != json!("<ANY>")).then(|| json!([parts[0], "another message"])));
+            others
+        }
+        other => vec![json!([other])],
+    };
+    for other in others {
+        let mut changed = exchange.clone();
+        if let Some(place) = changed.response.body.as_mut().and_then(|body| body.get_mut("result")) {
+            *place = other.clone();
+        }
+        if compare(answer, &changed, instead, &mut bindings.clone()).is_ok() {
+            return Err(format!("`{other}` in place of the recorded result would not have been noticed"));
+        }
+    }
+    Ok(())
 }
 
 fn compare(answer: &Answer, exchange: &Exchange, instead: Option<&Instead>, bindings: &mut Bindings) -> Result<(), String> {
