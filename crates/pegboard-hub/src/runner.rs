@@ -1,118 +1,170 @@
-//! The hub as a `PluginRunner`: calls go to the least busy live connection of the plugin.
+//! The hub as a `PluginRunner`: a call to a remote plugin is a session.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use futures::StreamExt;
+use bytes::Bytes;
+use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use pegboard_model::{Call, CallEvent, CallId, Failure, FailureKind, Operation, PluginName, PluginRunner};
+use pegboard_model::{
+    Call, CallEvent, ClassPair, Error, Failure, FailureKind, HubId, LogLine, LogStream, Operation, PluginName, PluginRunner,
+    SessionCause, SessionState, Value,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
 use tokio::sync::mpsc;
 
-use crate::connection::{Connection, Dispatch, Pending, lock};
-use crate::presence::{Presence, PresenceBoard};
+use crate::hub::{Hub, now};
+use crate::sessions::RunRequest;
 
-/// What all connections share.
-pub(crate) struct Shared {
-    board: Mutex<PresenceBoard>,
-    links: Mutex<HashMap<u64, Link>>,
-    next: AtomicU64,
-}
-
-/// The hub's end of one connection.
-#[derive(Clone)]
-struct Link {
-    plugin: PluginName,
-    dispatches: mpsc::UnboundedSender<Dispatch>,
-    pending: Pending,
-}
-
-impl Shared {
-    pub(crate) fn board(&self) -> MutexGuard<'_, PresenceBoard> {
-        lock(&self.board)
-    }
-
-    pub(crate) fn forget(&self, connection: u64) {
-        self.board().left(connection);
-        lock(&self.links).remove(&connection);
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Hub({} connections)", lock(&self.links).len())
-    }
-}
-
-/// All remote plugins. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Hub {
-    shared: Arc<Shared>,
+/// What a call to a remote plugin says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Payload {
+    /// On which project.
+    project: Option<HubId>,
+    /// A JSON object, or its text.
+    config: Json,
+    /// The plugin's classes and the project's tools.
+    classes: Vec<ClassPair>,
+    /// What the type takes besides.
+    parameters: Map<String, Json>,
 }
 
 impl Hub {
-    /// A connection that is silent for `time_to_live` gets no calls.
+    /// The remote plugin that a name means: the 24 digits of its id are its name where local plugins have one.
     #[must_use]
-    pub fn new(time_to_live: Duration) -> Self {
-        let board = Mutex::new(PresenceBoard::new(time_to_live));
-        Self { shared: Arc::new(Shared { board, links: Mutex::default(), next: AtomicU64::new(1) }) }
+    pub fn named(&self, name: &PluginName) -> Option<HubId> {
+        let id = name.as_str().parse().ok()?;
+        self.board().plugin(id).map(|plugin| plugin.id)
     }
 
-    /// A plugin has connected and proved who it is. Several connections of one plugin share its work.
-    #[must_use]
-    pub fn connect(&self, plugin: PluginName) -> Connection {
-        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let (sender, dispatches) = mpsc::unbounded_channel();
-        let pending = Pending::default();
-        self.shared.board().arrived(id, plugin.clone(), SystemTime::now().into());
-        lock(&self.shared.links).insert(id, Link { plugin, dispatches: sender, pending: Arc::clone(&pending) });
-        Connection { id, dispatches, pending, hub: Arc::clone(&self.shared) }
+    async fn follow(self, call: Call, events: mpsc::UnboundedSender<CallEvent>) {
+        let mut guard = Abandon { hub: self.clone(), session: None };
+        let end = match self.begin_call(&call).await {
+            Err(error) => CallEvent::Failed(failed(&error)),
+            Ok(id) => {
+                guard.session = Some(id);
+                tokio::select! {
+                    end = self.tell(id, &events) => end,
+                    () = events.closed() => return,
+                }
+            }
+        };
+        guard.session = None;
+        // The caller may be gone by now: then nobody wants to know.
+        let _ = events.send(end);
     }
 
-    /// Whether and how a plugin is here.
-    #[must_use]
-    pub fn presence(&self, plugin: &PluginName) -> Option<Presence> {
-        self.shared.board().of(plugin, SystemTime::now().into())
+    async fn begin_call(&self, call: &Call) -> Result<HubId, Error> {
+        let Operation::Invoke { payload, .. } = &call.operation else {
+            return Err(Error::invalid("remote-operation", "a remote plugin takes JSON operations only")
+                .hint("run stages in a plugin that is installed here"));
+        };
+        let plugin = self.named(&call.plugin).ok_or_else(|| crate::plugins::plugin_not_found(call.plugin.as_str()))?;
+        let payload: Payload = serde_json::from_slice(payload).map_err(|error| {
+            Error::invalid("remote-operation", format!("the call's payload is not what a run takes: {error}"))
+        })?;
+        if !self.presence(plugin).is_some_and(|presence| presence.live) {
+            return Err(Error::unavailable("plugin-not-live", format!("remote plugin `{plugin}` is not connected"))
+                .hint("start its script, then repeat the call"));
+        }
+        let config = match payload.config {
+            Json::Null => None,
+            Json::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        let request = RunRequest {
+            plugin,
+            project: payload.project,
+            organization: self.inner.labelling.organization().id,
+            run_by: self.inner.labelling.admin().await?.id,
+            cause: SessionCause::Call,
+            config,
+            classes: payload.classes,
+            parameters: payload.parameters,
+            timeout: call.deadline,
+        };
+        Ok(self.run(request).await?.session.id)
     }
 
-    /// Live connections of a plugin, least busy first.
-    fn links(&self, plugin: &PluginName) -> Vec<Link> {
-        let now = SystemTime::now().into();
-        let board = self.shared.board();
-        let links = lock(&self.shared.links);
-        let mut live: Vec<_> = links
-            .iter()
-            .filter(|(id, link)| link.plugin == *plugin && board.is_live(**id, now))
-            .map(|(_, link)| link.clone())
-            .collect();
-        live.sort_by_key(|link| lock(&link.pending).len());
-        live
+    /// Says what happens until the end, which it returns.
+    async fn tell(&self, id: HubId, events: &mpsc::UnboundedSender<CallEvent>) -> CallEvent {
+        let (mut said, mut started, begun) = (0, false, SystemTime::now());
+        loop {
+            let watch = self.board().watch(id);
+            let view = match self.session(id).await {
+                Ok(view) => view,
+                Err(error) => return CallEvent::Failed(failed(&error)),
+            };
+            let session = view.session;
+            if !started && session.started_at.is_some() {
+                started = true;
+                let _ = events.send(CallEvent::Started { process_id: None });
+            }
+            while let Ok(lines) = self.session_log(id, said, 500).await
+                && let Some(last) = lines.last()
+            {
+                said = last.sequence;
+                let line = |stored: pegboard_store::StoredSessionLine| LogLine {
+                    time: stored.line.time,
+                    stage: None,
+                    stream: LogStream::Logger,
+                    level: stored.line.level,
+                    text: stored.line.text,
+                };
+                let _ = events.send(CallEvent::Log(lines.into_iter().map(line).collect()));
+            }
+            if let Some(progress) = session.progress {
+                let (done, total) = (progress.done as f64, Some(progress.total as f64));
+                let _ = events.send(CallEvent::Progress { done, total, message: String::new() });
+            }
+            match session.state {
+                SessionState::Queued | SessionState::Running => self.changed(watch).await,
+                SessionState::Finished => {
+                    let json = match self.result(&session).await {
+                        Ok(json) => json.unwrap_or(Bytes::from_static(b"null")),
+                        Err(error) => return CallEvent::Failed(failed(&error)),
+                    };
+                    let busy = begun.elapsed().unwrap_or(Duration::ZERO);
+                    return CallEvent::Finished { values: vec![Value::Inline(json)], busy };
+                }
+                SessionState::Cancelled => {
+                    return CallEvent::Failed(Failure::noticed(FailureKind::Cancelled, "the session was cancelled"));
+                }
+                SessionState::Failed => {
+                    let failure = session.failure.as_ref();
+                    let message = failure.map_or("the session failed", |failure| failure.message.as_str());
+                    let kind = match failure.map_or("", |failure| failure.code.as_str()) {
+                        "session-timeout" => FailureKind::Deadline,
+                        "plugin-left" | "plugin-restarted" => FailureKind::Died,
+                        "session-queue-timeout" | "plugin-unreachable" | "plugin-removed" => FailureKind::Unavailable,
+                        _ => FailureKind::Raised,
+                    };
+                    let mut told = Failure::noticed(kind, message);
+                    told.hint = failure.and_then(|failure| failure.hint.clone());
+                    return CallEvent::Failed(told);
+                }
+            }
+        }
     }
 }
 
 impl PluginRunner for Hub {
     fn call(&self, call: Call) -> BoxStream<'static, CallEvent> {
-        let Operation::Invoke { name, payload } = call.operation else {
-            return failed("a remote plugin takes JSON operations only", "run stages in a plugin that is installed here");
-        };
         let (sender, receiver) = mpsc::unbounded_channel();
-        for link in self.links(&call.plugin) {
-            lock(&link.pending).insert(call.id, sender.clone());
-            let dispatch = Dispatch::Invoke { call: call.id, name: name.clone(), payload: payload.clone() };
-            if link.dispatches.send(dispatch).is_err() {
-                lock(&link.pending).remove(&call.id);
-                continue;
-            }
-            let _ = sender.send(CallEvent::Started { process_id: None });
-            return answers(receiver, Abandon { link, call: call.id });
-        }
-        failed(&format!("remote plugin `{}` is not connected", call.plugin), "start its script, then repeat the call")
+        tokio::spawn(self.clone().follow(call, sender));
+        stream::unfold(Some(receiver), |receiver| async move {
+            let mut receiver = receiver?;
+            let event = receiver.recv().await?;
+            let is_end = matches!(event, CallEvent::Finished { .. } | CallEvent::Failed(_));
+            Some((event, (!is_end).then_some(receiver)))
+        })
+        .boxed()
     }
 
     fn slots(&self, plugin: &PluginName) -> usize {
-        self.presence(plugin).map_or(1, |presence| presence.connections)
+        let presence = self.named(plugin).and_then(|id| self.presence(id));
+        presence.map_or(1, |presence| presence.connections.max(1) * self.inner.options.sessions_per_connection as usize)
     }
 
     fn owner(&self, _target: &str) -> PluginName {
@@ -120,109 +172,22 @@ impl PluginRunner for Hub {
     }
 }
 
-/// Tells the plugin that nobody waits any more, if the call is still on.
+/// Cancels the session of a call that nobody waits for any more.
 struct Abandon {
-    link: Link,
-    call: CallId,
+    hub: Hub,
+    session: Option<HubId>,
 }
 
 impl Drop for Abandon {
     fn drop(&mut self) {
-        if lock(&self.link.pending).remove(&self.call).is_some() {
-            let _ = self.link.dispatches.send(Dispatch::Cancel { call: self.call });
+        if let Some(session) = self.session {
+            self.hub.with(|board, effects| board.cancel(session, now(), effects));
         }
     }
 }
 
-/// The caller's stream: ends after the end of the call; dropped before it, the call is cancelled.
-fn answers(receiver: mpsc::UnboundedReceiver<CallEvent>, guard: Abandon) -> BoxStream<'static, CallEvent> {
-    stream::unfold(Some((receiver, guard)), |state| async move {
-        let (mut receiver, guard) = state?;
-        let event = receiver.recv().await?;
-        let is_end = matches!(event, CallEvent::Finished { .. } | CallEvent::Failed(_));
-        Some((event, (!is_end).then_some((receiver, guard))))
-    })
-    .boxed()
-}
-
-fn failed(message: &str, hint: &str) -> BoxStream<'static, CallEvent> {
-    let failure = Failure::noticed(FailureKind::Unavailable, message).hint(hint);
-    stream::iter([CallEvent::Failed(failure)]).boxed()
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use pegboard_model::{RunContext, Value};
-
-    use super::*;
-
-    fn call(id: u64, plugin: &str) -> Call {
-        Call {
-            id: CallId(id),
-            plugin: plugin.parse().unwrap(),
-            operation: Operation::Invoke { name: "model".into(), payload: Bytes::from_static(b"{}") },
-            context: Arc::new(RunContext { id: "r".into(), json: Bytes::from_static(b"{}") }),
-            stage: String::new(),
-            deadline: None,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_connected_plugin_answers() {
-        let hub = Hub::new(Duration::from_secs(60));
-        let mut connection = hub.connect("detector".parse().unwrap());
-        let mut events = hub.call(call(7, "detector"));
-        assert!(matches!(events.next().await, Some(CallEvent::Started { process_id: None })));
-        let Some(Dispatch::Invoke { call, name, .. }) = connection.next().await else { panic!("no dispatch") };
-        assert_eq!((call, name.as_str()), (CallId(7), "model"));
-        connection.progress(call, 1.0, Some(2.0), String::new());
-        connection.finished(call, Bytes::from_static(b"[1]"), Duration::ZERO);
-        connection.finished(call, Bytes::from_static(b"[2]"), Duration::ZERO);
-        assert!(matches!(events.next().await, Some(CallEvent::Progress { .. })));
-        let Some(CallEvent::Finished { values, .. }) = events.next().await else { panic!("not finished") };
-        assert!(matches!(&values[..], [Value::Inline(json)] if json == "[1]"));
-        assert!(events.next().await.is_none(), "exactly one end");
-    }
-
-    #[tokio::test]
-    async fn an_absent_plugin_fails_at_once() {
-        let hub = Hub::new(Duration::from_secs(60));
-        drop(hub.connect("detector".parse().unwrap()));
-        let events: Vec<_> = hub.call(call(1, "detector")).collect().await;
-        assert!(matches!(&events[..], [CallEvent::Failed(failure)] if failure.kind == FailureKind::Unavailable));
-    }
-
-    #[tokio::test]
-    async fn a_lost_connection_fails_its_calls_and_no_others() {
-        let hub = Hub::new(Duration::from_secs(60));
-        let first = hub.connect("detector".parse().unwrap());
-        let lost = hub.call(call(1, "detector"));
-        let second = hub.connect("detector".parse().unwrap());
-        let kept = hub.call(call(2, "detector"));
-        drop(first);
-        let lost: Vec<_> = lost.collect().await;
-        assert!(matches!(lost.last(), Some(CallEvent::Failed(failure)) if failure.kind == FailureKind::Died));
-        second.finished(CallId(2), Bytes::from_static(b"1"), Duration::ZERO);
-        assert!(matches!(kept.collect::<Vec<_>>().await.last(), Some(CallEvent::Finished { .. })));
-    }
-
-    #[tokio::test]
-    async fn a_dropped_stream_cancels() {
-        let hub = Hub::new(Duration::from_secs(60));
-        let mut connection = hub.connect("detector".parse().unwrap());
-        drop(hub.call(call(3, "detector")));
-        assert!(matches!(connection.next().await, Some(Dispatch::Invoke { .. })));
-        assert_eq!(connection.next().await, Some(Dispatch::Cancel { call: CallId(3) }));
-    }
-
-    #[tokio::test]
-    async fn pickles_stay_here() {
-        let hub = Hub::new(Duration::from_secs(60));
-        let _connection = hub.connect("detector".parse().unwrap());
-        let mut stage = call(1, "detector");
-        stage.operation = Operation::Stage { target: "a.b".into(), arguments: None };
-        let events: Vec<_> = hub.call(stage).collect().await;
-        assert!(matches!(&events[..], [CallEvent::Failed(_)]));
-    }
+fn failed(error: &Error) -> Failure {
+    let mut failure = Failure::noticed(FailureKind::Unavailable, error.message.clone());
+    failure.hint.clone_from(&error.hint);
+    failure
 }

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use pegboard_model::{Asset, Error, HubId, OWN_FILE};
+use pegboard_model::{Asset, Error, HubId, OWN_FILE, Timestamp};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
@@ -80,6 +80,12 @@ impl FilePlace {
     pub fn new(owner: HubId, kind: FileKind, name: &str) -> Result<Self, Error> {
         let name = file_name(name)?;
         Ok(Self(format!("{owner}/{}/{}/{name}", kind.as_str(), Uuid::new_v4().simple())))
+    }
+
+    /// A new place for a file that we write ourselves; its name begins with the time, so that old ones are found.
+    pub(super) fn written(owner: HubId, name: &str, at: Timestamp) -> Result<Self, Error> {
+        let (name, random) = (file_name(name)?, Uuid::new_v4().simple().to_string());
+        Ok(Self(format!("{owner}/{}/{:016x}{}/{name}", FileKind::Written.as_str(), at.0.max(0), &random[..16])))
     }
 
     /// The place as it stands behind [`PREFIX`] in a URL's path, escaped or not; none when it is not one that was made here.

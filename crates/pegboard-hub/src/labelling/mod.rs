@@ -10,7 +10,7 @@
 pub mod access;
 pub mod answer;
 pub mod assets;
-// pub mod export;
+pub mod export;
 pub mod filter;
 // pub mod formats;
 pub mod issues;

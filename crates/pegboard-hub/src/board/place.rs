@@ -1,0 +1,219 @@
+//! Connections come and go, and sessions stay: who had a run when its connection closed, and who has it next.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use pegboard_model::{HubId, Timestamp};
+use tokio::sync::mpsc;
+
+use super::queue::later;
+use super::{Board, Carrier, Effect, Identity, LinkState, Place, QUARANTINE, within};
+use crate::failure;
+use crate::keyring::is_secret;
+use crate::link::{Ending, Order};
+use crate::wire::event::Heartbeat;
+
+/// A client whose connection breaks is back within milliseconds; a new process takes longer to start.
+const REUNION: Duration = Duration::from_secs(1);
+/// How often a run is sent when processes end under it.
+const ATTEMPTS: u32 = 2;
+
+impl Board {
+    /// A connection was accepted.
+    pub(crate) fn arrived(&mut self, address: IpAddr, orders: mpsc::UnboundedSender<Order>, now: Timestamp) -> u64 {
+        let number = self.next_link;
+        self.next_link += 1;
+        let state =
+            LinkState { identity: Identity::Unknown, address, opened_at: now, heard_at: now, orders, sessions: 0, tasks: 0 };
+        self.links.insert(number, state);
+        self.unknown.insert((now, number));
+        number
+    }
+
+    /// A connection says who it is. Each time counts, so that a rotated secret takes effect within a beat. A wrong one is not
+    /// answered, and the connection stays open: a client that is cut off comes back at once, seventy times a second.
+    pub(crate) fn heartbeat(&mut self, number: u64, said: Option<Heartbeat>, now: Timestamp, effects: &mut Vec<Effect>) {
+        let proved = said.as_ref().and_then(|said| {
+            let id: HubId = said.id.parse().ok()?;
+            let entry = self.plugins.get_mut(&id)?;
+            let proved = is_secret(&said.secret, &entry.record.secret_hash);
+            entry.refused += u64::from(!proved);
+            proved.then_some(id)
+        });
+        let Some(link) = self.links.get_mut(&number) else { return };
+        let (before, opened_at, address) = (link.identity, link.opened_at, link.address);
+        link.heard_at = now;
+        match (proved, before) {
+            (Some(id), Identity::Bound(known)) if id == known => return,
+            (Some(id), _) => link.identity = Identity::Bound(id),
+            // Not what a real client sends; one odd beat is no reason to forget who it is.
+            (None, _) if said.is_none() && matches!(before, Identity::Bound(_)) => return,
+            (None, _) => link.identity = Identity::Refused,
+        }
+        self.unknown.remove(&(opened_at, number));
+        if let Identity::Bound(known) = before {
+            self.unbind(number, known, now);
+        }
+        if before == Identity::Refused {
+            self.release(address);
+        }
+        match proved {
+            Some(id) => self.bound(number, id, now, effects),
+            None => {
+                let refused = self.quarantine.entry(address).or_default();
+                *refused += 1;
+                tracing::warn!(peer = %address, connections = *refused, "a plugin's id and secret do not fit; it gets no runs");
+                if *refused > QUARANTINE
+                    && let Some(link) = self.links.get(&number)
+                {
+                    let _ = link.orders.send(Order::Close);
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, address: IpAddr) {
+        if let Some(refused) = self.quarantine.get_mut(&address) {
+            *refused -= 1;
+            if *refused == 0 {
+                self.quarantine.remove(&address);
+            }
+        }
+    }
+
+    fn bound(&mut self, number: u64, plugin: HubId, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.plugins.get_mut(&plugin) else { return };
+        entry.links.push(number);
+        entry.left_at = None;
+        let running: Vec<HubId> = entry.running.iter().copied().collect();
+        for id in running {
+            let Some(active) = self.sessions.get_mut(&id) else { continue };
+            let Place::Orphan { kin_until, .. } = active.place else { continue };
+            if now < kin_until {
+                // The process of before: it is still at work, and answers here.
+                active.place = Place::Sent(Carrier::Link(number));
+                self.count(id, Carrier::Link(number), true);
+            } else {
+                self.offer_again(id, now, effects);
+            }
+        }
+        effects.push(Effect::Room);
+        self.pump(plugin, now, effects);
+    }
+
+    /// Another process of the plugin is here: it gets the run, unless processes keep ending under it.
+    pub(super) fn offer_again(&mut self, id: HubId, now: Timestamp, effects: &mut Vec<Effect>) {
+        let attempts = self.sessions.get(&id).map_or(0, |active| active.session.attempts);
+        if attempts >= ATTEMPTS {
+            self.fail(id, failure::lost_again(), now, effects);
+        } else {
+            self.note(id, "the plugin's process has gone; the run is sent again", now);
+            self.requeue(id);
+        }
+    }
+
+    /// A connection is gone. `received_at`: when it said something last; `limit`: bytes that a message may have.
+    pub(crate) fn left(
+        &mut self,
+        number: u64,
+        received_at: Timestamp,
+        ending: &Ending,
+        limit: usize,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(link) = self.links.remove(&number) else { return };
+        self.unknown.remove(&(link.opened_at, number));
+        match link.identity {
+            Identity::Unknown => {}
+            Identity::Refused => self.release(link.address),
+            Identity::Bound(plugin) => {
+                if *ending == Ending::TooLarge {
+                    self.overflow(number, plugin, limit, now, effects);
+                }
+                // A client that reconnects beats on the new connection before it closes the old one.
+                let heir = self.plugins.get(&plugin).and_then(|entry| {
+                    entry.links.iter().rev().copied().find(|other| {
+                        let other = self.links.get(other).filter(|_| *other != number);
+                        other.is_some_and(|other| other.opened_at >= received_at && other.address == link.address)
+                    })
+                });
+                if let Some(heir) = heir {
+                    self.inherit(number, heir, plugin);
+                }
+                self.unbind(number, plugin, now);
+                self.pump(plugin, now, effects);
+            }
+        }
+    }
+
+    /// Which of its runs the oversized message was about is not known: all of them would end the next connection alike.
+    fn overflow(&mut self, number: u64, plugin: HubId, limit: usize, now: Timestamp, effects: &mut Vec<Effect>) {
+        for id in self.sent_to(number, plugin) {
+            self.fail(id, failure::too_large(limit), now, effects);
+        }
+    }
+
+    fn inherit(&mut self, number: u64, heir: u64, plugin: HubId) {
+        for id in self.sent_to(number, plugin) {
+            if let Some(active) = self.sessions.get_mut(&id) {
+                active.place = Place::Sent(Carrier::Link(heir));
+            }
+            self.count(id, Carrier::Link(heir), true);
+        }
+    }
+
+    fn sent_to(&self, number: u64, plugin: HubId) -> Vec<HubId> {
+        let Some(entry) = self.plugins.get(&plugin) else { return Vec::new() };
+        let is_there =
+            |id: &&HubId| self.sessions.get(*id).is_some_and(|active| active.place == Place::Sent(Carrier::Link(number)));
+        entry.running.iter().filter(is_there).copied().collect()
+    }
+
+    /// Takes a connection from its plugin; what it had is without one.
+    fn unbind(&mut self, number: u64, plugin: HubId, now: Timestamp) {
+        let orphans = self.sent_to(number, plugin);
+        let Some(entry) = self.plugins.get_mut(&plugin) else { return };
+        entry.links.retain(|other| *other != number);
+        if entry.links.is_empty() {
+            entry.left_at = Some(now);
+        }
+        for id in orphans {
+            if let Some(active) = self.sessions.get_mut(&id) {
+                active.place = Place::Orphan { since: now, kin_until: later(now, REUNION) };
+            }
+        }
+        if let Some(link) = self.links.get_mut(&number) {
+            (link.sessions, link.tasks) = (0, 0);
+        }
+    }
+
+    /// A REST plugin answered its heartbeat, or did not.
+    pub(crate) fn answered(&mut self, plugin: HubId, is_here: bool, now: Timestamp, effects: &mut Vec<Effect>) {
+        let span = self.options.poll * 3;
+        if let Some(entry) = self.plugins.get_mut(&plugin) {
+            entry.answers_until = is_here.then(|| later(now, span));
+            if is_here {
+                self.pump(plugin, now, effects);
+            }
+        }
+    }
+
+    /// Whether this many more connections of an address make sense: false while too many of it are in quarantine.
+    pub(crate) fn admits(&self, address: IpAddr) -> bool {
+        self.quarantine.get(&address).is_none_or(|refused| *refused <= QUARANTINE)
+    }
+
+    /// Connections that did not say who they are in time.
+    pub(super) fn close_strangers(&mut self, patience: Duration, now: Timestamp) {
+        while let Some(&(opened_at, number)) = self.unknown.first() {
+            if within(opened_at, patience, now) {
+                break;
+            }
+            self.unknown.pop_first();
+            if let Some(link) = self.links.get(&number) {
+                let _ = link.orders.send(Order::Close);
+            }
+        }
+    }
+}
