@@ -44,6 +44,7 @@ def test_files_are_short(path: Path):
     "name",
     [
         "api",
+        "hub",
         "compat.flowdapt.compute.object_store",
         "compat.flowdapt.compute.artifacts",
         "compat.flowdapt.lib.logger",
