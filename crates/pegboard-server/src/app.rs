@@ -6,11 +6,13 @@ use std::time::Instant;
 use axum::Router;
 use pegboard_engine::Engine;
 use pegboard_flow::Flow;
+use pegboard_hub::{Hub, Labelling};
 use pegboard_store::Store;
 use tokio::sync::Mutex;
 
 use crate::config::Settings;
 use crate::flowdapt::Sampler;
+use crate::hub::Polls;
 use crate::metrics::Metrics;
 use crate::router;
 use crate::shutdown::Shutdown;
@@ -23,6 +25,10 @@ pub struct Parts {
     pub engine: Engine,
     /// Runs.
     pub flow: Flow,
+    /// Remote plugins.
+    pub hub: Hub,
+    /// Projects, assets, tasks.
+    pub labelling: Labelling,
     /// How the server was set.
     pub settings: Settings,
     /// Ends event streams, so that an orderly stop does not wait for them.
@@ -38,11 +44,15 @@ pub struct Shared {
     pub(crate) store: Store,
     pub(crate) engine: Engine,
     pub(crate) flow: Flow,
+    pub(crate) hub: Hub,
+    pub(crate) labelling: Labelling,
     pub(crate) settings: Settings,
     pub(crate) shutdown: Shutdown,
     pub(crate) metrics: Metrics,
     /// Numbers over time, for clients of the Flowdapt dialect.
     pub(crate) flowdapt: Sampler,
+    /// Connections of clients that poll.
+    pub(crate) polls: Polls,
     pub(crate) started: Instant,
     /// Held while a plugin's record is copied from the engine to the store, so that an older copy never lands last.
     pub(crate) directory: Mutex<()>,
@@ -52,10 +62,23 @@ impl App {
     /// Shares the parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, engine, flow, settings, shutdown } = parts;
+        let Parts { store, engine, flow, hub, labelling, settings, shutdown } = parts;
         let (metrics, flowdapt, started) = (Metrics::default(), Sampler::default(), Instant::now());
-        let directory = Mutex::new(());
-        Self(Arc::new(Shared { store, engine, flow, settings, shutdown, metrics, flowdapt, started, directory }))
+        let (directory, polls) = (Mutex::new(()), Polls::default());
+        Self(Arc::new(Shared {
+            store,
+            engine,
+            flow,
+            hub,
+            labelling,
+            settings,
+            shutdown,
+            metrics,
+            flowdapt,
+            polls,
+            started,
+            directory,
+        }))
     }
 }
 

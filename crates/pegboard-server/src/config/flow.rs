@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use pegboard_engine::ExecutorOptions;
 use pegboard_flow::{Clock, FlowOptions, Limit, Resources, Retention};
 use pegboard_model::Error;
+use serde_json::{Map, Value as Json, json};
 
 use super::engine::executor;
 use super::values::Values;
@@ -24,10 +26,11 @@ pub(super) fn from_values(values: &Values, data: &Path) -> Result<FlowOptions, E
         })
     })?;
     let executor = executor(values);
+    let configuration = configuration(values, data, executor.as_ref());
     Ok(FlowOptions {
         result_limit: values.count("flow.result_limit").unwrap_or(256 << 10),
         log_limit: values.number("flow.log_limit").unwrap_or(16 << 20),
-        artifacts_directory: data.join("artifacts"),
+        configuration,
         default_namespace: values.text("flow.namespace").unwrap_or_else(|| "default".to_owned()),
         retention,
         // A cluster has machines of its own, and looks at what stages ask for itself.
@@ -36,6 +39,70 @@ pub(super) fn from_values(values: &Values, data: &Path) -> Result<FlowOptions, E
         executor: executor.map_or_else(|| "local".to_owned(), |chosen| kind(&chosen.target)),
         clock: Clock::default(),
     })
+}
+
+/// What stages read of the server's configuration, in the dialect's keys: what its own configuration said, under what counts.
+fn configuration(values: &Values, data: &Path, executor: Option<&ExecutorOptions>) -> Map<String, Json> {
+    let said = &values.dialect.said;
+    let mut storage = said.get("storage").and_then(Json::as_object).cloned().unwrap_or_default();
+    let is_file = storage.get("protocol").and_then(Json::as_str).is_none_or(|protocol| protocol == "file");
+    let is_placed = storage.get("base_path").and_then(Json::as_str).is_some_and(|path| !path.is_empty());
+    storage.entry("protocol").or_insert_with(|| json!("file"));
+    if is_file && !is_placed {
+        storage.insert("base_path".to_owned(), json!(data.join("artifacts")));
+    }
+    let mut chosen = executor.map(|executor| executor.options.clone()).unwrap_or_default();
+    let target = match executor.map(|executor| executor.target.as_str()) {
+        None => "flowdapt.compute.executor.local.LocalExecutor",
+        Some("ray") => "flowdapt.compute.executor.ray.RayExecutor",
+        Some("dask") => "flowdapt.compute.executor.dask.DaskExecutor",
+        Some(class) => class,
+    };
+    chosen.insert("target".to_owned(), json!(target));
+    let listen = values.address("server.listen");
+    let retention = values.text("flow.run_retention").unwrap_or_else(|| "-1".to_owned());
+    let compute = json!({
+        "executor": chosen,
+        "default_namespace": values.text("flow.namespace"),
+        "run_retention_duration": retention.parse::<i64>().map_or_else(|_| json!(retention), |seconds| json!(seconds)),
+    });
+    let level = values.text("log.level").unwrap_or_default();
+    let logging = json!({
+        // A filter of ours is no level of the dialect's.
+        "level": match level.as_str() { "warn" => "WARNING".to_owned(), "error" | "debug" => level.to_uppercase(), "trace" => "DEBUG".to_owned(), _ => "INFO".to_owned() },
+        "format": if values.text("log.format").as_deref() == Some("json") { "json" } else { "console" },
+    });
+    let mut configuration = Json::Object(said.clone());
+    let counts = json!({
+        "app_dir": data,
+        "rpc": { "api": { "host": listen.map(|listen| listen.ip().to_string()), "port": listen.map(|listen| listen.port()) } },
+        "logging": logging,
+        "services": { "compute": compute },
+    });
+    lay(&mut configuration, counts);
+    let mut configuration = match configuration {
+        Json::Object(configuration) => configuration,
+        _ => Map::new(),
+    };
+    configuration.insert("storage".to_owned(), Json::Object(storage));
+    configuration
+}
+
+fn lay(below: &mut Json, above: Json) {
+    match (below, above) {
+        (Json::Object(below), Json::Object(above)) => {
+            for (key, value) in above {
+                // The whole executor counts: options of one that was not chosen must not stay.
+                match below.get_mut(&key).filter(|_| key != "executor") {
+                    Some(below) => lay(below, value),
+                    None => {
+                        below.insert(key, value);
+                    }
+                }
+            }
+        }
+        (below, above) => *below = above,
+    }
 }
 
 /// As stages see it: `ray`, `dask`, or the name of a class.

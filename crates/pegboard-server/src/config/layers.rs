@@ -8,17 +8,21 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use pegboard_model::Error;
 
+use super::dialect::{self, Dialect, Translated};
 use super::key::{self, SETTINGS, URL_VARIABLE, VARIABLE_PREFIX};
 
 /// File that is looked for in the working directory and in the data directory.
 const FILE_NAME: &str = "pegboard.toml";
+
+/// File of the dialect that is looked for in the data directory, when there is none of ours.
+const DIALECT_FILE_NAME: &str = "flowdapt.yaml";
 
 /// All that settings are made from, as plain values: tests fill it by hand.
 #[derive(Clone, Default, Debug)]
 pub struct Sources {
     /// What the command line said.
     pub flags: Vec<FlagValue>,
-    /// Name and value of environment variables; those that are not ours are passed over.
+    /// Name and value of environment variables; those that are neither ours nor the dialect's only fill in what its file names.
     pub variables: Vec<(String, String)>,
     /// The file named by `--config`.
     pub file: Option<PathBuf>,
@@ -43,7 +47,6 @@ impl Sources {
     pub fn from_process() -> Self {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-            .filter(|(name, _)| name.starts_with("PEGBOARD_"))
             .collect();
         Self {
             flags: Vec::new(),
@@ -75,6 +78,8 @@ pub fn package_index() -> Option<String> {
 /// The layers, laid on each other.
 pub(super) struct Layers {
     figment: Figment,
+    /// What the dialect's own configuration says, for stages and for whoever starts the server.
+    pub(super) dialect: Dialect,
 }
 
 /// What one layer says of one key.
@@ -99,11 +104,21 @@ impl Layers {
             upper.push(Layer::single(flag.flag.clone(), &flag.key, &flag.value));
         }
         let mut figment = Figment::new().merge(Layer::defaults());
+        if let Some(directory) = dialect::app_directory(&sources.variables) {
+            figment = figment.merge(Layer::translated(&directory));
+        }
         let above = upper.iter().fold(figment.clone(), |figment, layer| figment.merge(layer));
-        if let Some(path) = Self::file(sources, &above)? {
+        let file = Self::file(sources, &above)?;
+        let (theirs, ours) =
+            file.map_or((None, None), |path| if dialect::is_dialect(&path) { (Some(path), None) } else { (None, Some(path)) });
+        let mut dialect = Dialect::read(theirs.as_deref(), &sources.variables)?;
+        for setting in dialect.translated()? {
+            figment = figment.merge(Layer::translated(&setting));
+        }
+        if let Some(path) = ours {
             figment = figment.merge(Layer::file(&path)?);
         }
-        Ok(Self { figment: upper.iter().fold(figment, |figment, layer| figment.merge(layer)) })
+        Ok(Self { figment: upper.iter().fold(figment, |figment, layer| figment.merge(layer)), dialect })
     }
 
     fn file(sources: &Sources, above: &Figment) -> Result<Option<PathBuf>, Error> {
@@ -116,7 +131,12 @@ impl Layers {
             };
         }
         let data = above.find_value("server.data").ok().and_then(|value| value.into_string()).unwrap_or_default();
-        let places = [sources.directory.join(FILE_NAME), sources.directory.join(data).join(FILE_NAME)];
+        let data = sources.directory.join(data);
+        if let Some(path) = dialect::file(&sources.variables, &data) {
+            let missing = || Error::not_found("settings-file", format!("settings file `{}` does not exist", path.display()));
+            return if path.is_file() { Ok(Some(path)) } else { Err(missing()) };
+        }
+        let places = [sources.directory.join(FILE_NAME), data.join(FILE_NAME), data.join(DIALECT_FILE_NAME)];
         Ok(places.into_iter().find(|path| path.is_file()))
     }
 
@@ -183,6 +203,10 @@ struct Layer {
 impl Layer {
     fn single(origin: String, key: &str, value: &str) -> Self {
         Self { origin, values: nest(key, Value::from(value)) }
+    }
+
+    fn translated(setting: &Translated) -> Self {
+        Self::single(setting.origin.clone(), setting.key, &setting.text)
     }
 
     fn defaults() -> Self {

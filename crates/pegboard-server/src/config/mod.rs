@@ -2,8 +2,13 @@
 //!
 //! Everything else sees [`Settings`] only. No other module reads an environment variable.
 
+mod dialect;
+#[cfg(test)]
+mod dialect_tests;
+mod dialect_text;
 mod engine;
 mod flow;
+mod hub;
 mod key;
 mod layers;
 mod log;
@@ -15,6 +20,7 @@ mod units;
 mod values;
 
 pub use engine::EngineSettings;
+pub use hub::HubSettings;
 pub use layers::{FlagValue, Sources, package_index};
 pub use log::LogSettings;
 pub use reference::reference;

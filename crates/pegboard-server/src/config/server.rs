@@ -19,6 +19,10 @@ pub struct ServerSettings {
     pub url: String,
     /// Host names beyond localhost that requests may name.
     pub allowed_hosts: Vec<String>,
+    /// Where others reach the server, without a slash at the end.
+    pub public_url: Option<String>,
+    /// Largest uploaded file in bytes.
+    pub upload_limit: usize,
     /// Largest request body in bytes.
     pub body_limit: usize,
     /// Threads that serve requests.
@@ -39,11 +43,18 @@ impl ServerSettings {
             return Err(Error::invalid("setting-invalid", format!("`server.url` is `{url}`, which is not an HTTP URL"))
                 .hint("write it as `http://127.0.0.1:8480`"));
         }
+        let public_url = values.text("server.public_url").map(|url| url.trim_end_matches('/').to_owned());
+        if let Some(url) = public_url.as_ref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return Err(Error::invalid("setting-invalid", format!("`server.public_url` is `{url}`, which is not an HTTP URL"))
+                .hint("write it as `https://pegboard.example.org`"));
+        }
         Ok(Self {
             listen,
             data: values.path("server.data").unwrap_or_default(),
             url: url.trim_end_matches('/').to_owned(),
             allowed_hosts: values.list("server.allowed_hosts"),
+            public_url,
+            upload_limit: values.count("server.upload_limit").unwrap_or(2 << 30),
             body_limit: values.count("server.body_limit").unwrap_or(16 << 20),
             threads: values.count("server.threads").unwrap_or_else(|| super::cores().min(4)),
             shutdown_deadline: values.duration("server.shutdown_deadline").unwrap_or(Duration::from_secs(20)),

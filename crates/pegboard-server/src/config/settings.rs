@@ -5,6 +5,7 @@ use pegboard_model::Error;
 use pegboard_store::StoreOptions;
 
 use super::engine::EngineSettings;
+use super::hub::HubSettings;
 use super::layers::Sources;
 use super::log::LogSettings;
 use super::server::ServerSettings;
@@ -22,10 +23,14 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// Section `flow`.
     pub flow: FlowOptions,
+    /// Section `hub`.
+    pub hub: HubSettings,
     /// Section `log`.
     pub log: LogSettings,
     /// Every setting with its value and origin; secrets masked.
     pub listing: Vec<SettingValue>,
+    /// What was said in Flowdapt's own configuration and does not count, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl Settings {
@@ -40,8 +45,10 @@ impl Settings {
             store: store::from_values(&values, server.data.clone()),
             engine: EngineSettings::from_values(&values, server.data.clone()),
             flow: flow::from_values(&values, &server.data)?,
+            hub: HubSettings::from_values(&values)?,
             log: LogSettings::from_values(&values)?,
             listing: values.listing,
+            warnings: values.dialect.warnings,
             server,
         })
     }

@@ -9,6 +9,7 @@ use pegboard_model::Error;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
+use super::dialect::Dialect;
 use super::key::{Kind, NONE, SETTINGS, Setting};
 use super::layers::{Layers, Sources};
 use super::units::{parse_size, print_size};
@@ -46,6 +47,8 @@ enum Parsed {
 pub(super) struct Values {
     parsed: BTreeMap<&'static str, Parsed>,
     pub(super) listing: Vec<SettingValue>,
+    /// The dialect's own configuration, as far as it was given.
+    pub(super) dialect: Dialect,
 }
 
 impl Values {
@@ -62,7 +65,7 @@ impl Values {
             listing.push(shown(setting, &value, found.origin));
             parsed.insert(setting.key, value);
         }
-        Ok(Self { parsed, listing })
+        Ok(Self { parsed, listing, dialect: layers.dialect })
     }
 
     pub(super) fn text(&self, key: &str) -> Option<String> {

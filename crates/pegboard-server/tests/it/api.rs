@@ -74,7 +74,8 @@ impl Api {
         let engine = Engine::start(settings.engine.options.clone(), environments).await.unwrap();
         let flow = Flow::start(settings.flow.clone(), store.clone(), Arc::new(Scripted)).await.unwrap();
         let shutdown = Shutdown::default();
-        let shared = App::new(Parts { store, engine, flow, settings, shutdown: shutdown.clone() });
+        let labelling = pegboard_hub::Labelling::open(store.clone(), pegboard_hub::Keyring::ephemeral()).await.unwrap();
+        let shared = App::new(Parts { store, engine, flow, labelling, settings, shutdown: shutdown.clone() });
         tokio::spawn(join(shared.clone()));
         Self { router: app(shared), shutdown, _folder: folder }
     }

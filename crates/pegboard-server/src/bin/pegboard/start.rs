@@ -1,17 +1,23 @@
 //! Builds the parts in order and serves them; stops them in the opposite order.
 
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use axum::serve::ListenerExt as _;
 use pegboard_engine::{Engine, Environments};
 use pegboard_flow::Flow;
+use pegboard_hub::{Hub, HubParts, Keyring, Labelling};
 use pegboard_model::{Error, PluginRecord, PluginState, Timestamp};
-use pegboard_server::{App, Parts, Settings, Shutdown, app, join};
+use pegboard_server::{App, Parts, RunnerRouter, Settings, Shutdown, app, join};
 use pegboard_store::Store;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use crate::listen;
+
+/// How long clients of the server before take to come back to a socket that was kept: they give up after five seconds.
+const REUNION: Duration = Duration::from_secs(6);
 
 /// A server that listens.
 pub(crate) struct Server {
@@ -20,6 +26,7 @@ pub(crate) struct Server {
     store: Store,
     engine: Engine,
     flow: Flow,
+    hub: Hub,
     shutdown: Shutdown,
     settings: Settings,
     serving: JoinHandle<std::io::Result<()>>,
@@ -33,18 +40,22 @@ impl Server {
         if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
             tracing::warn!(error = %error, "cannot raise the limit of open files");
         }
-        let listener = bind(settings.server.listen).await?;
-        let address = listener.local_addr().map_err(|error| cannot_listen(settings.server.listen, &error))?;
+        let (listener, was_kept) = listen::open(settings.server.listen).await?;
+        let address = listener.local_addr().map_err(|error| listen::cannot_listen(settings.server.listen, &error))?;
         let store = Store::open(settings.store.clone()).await?;
         let environments = Environments::open(settings.engine.environments.clone()).await?;
         let engine = Engine::start(settings.engine.options.clone(), environments).await?;
         engine.activate(known_plugins(&store).await?);
-        let flow = Flow::start(settings.flow.clone(), store.clone(), engine.runner()).await?;
+        let (hub, labelling) = start_hub(&settings, &store, address, was_kept).await?;
+        let runner = Arc::new(RunnerRouter::new(engine.runner(), hub.clone()));
+        let flow = Flow::start(settings.flow.clone(), store.clone(), runner).await?;
         let shutdown = Shutdown::default();
         let parts = Parts {
             store: store.clone(),
             engine: engine.clone(),
             flow: flow.clone(),
+            hub: hub.clone(),
+            labelling,
             settings: settings.clone(),
             shutdown: shutdown.clone(),
         };
@@ -57,9 +68,10 @@ impl Server {
                 tracing::debug!(error = %error, "a connection keeps its delay");
             }
         });
-        let service = axum::serve(listener, app(shared)).with_graceful_shutdown(async move { until.begun().await });
+        let service = axum::serve(listener, app(shared).into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move { until.begun().await });
         let serving = tokio::spawn(service.into_future());
-        Ok(Self { address, store, engine, flow, shutdown, settings, serving, joining })
+        Ok(Self { address, store, engine, flow, hub, shutdown, settings, serving, joining })
     }
 
     /// Where it listens, as a URL.
@@ -73,6 +85,7 @@ impl Server {
         let orderly = async {
             self.flow.shutdown().await;
             self.engine.shutdown().await;
+            self.hub.shutdown().await;
             // Both end by themselves once the stop has begun; a panic in them was logged when it happened.
             let _ = self.serving.await;
             let _ = self.joining.await;
@@ -84,17 +97,23 @@ impl Server {
     }
 }
 
-async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))
-}
-
-fn cannot_listen(listen: SocketAddr, error: &std::io::Error) -> Error {
-    if error.kind() == std::io::ErrorKind::AddrInUse {
-        return Error::conflict("port-in-use", format!("cannot listen on {listen}: somebody else does"))
-            .hint("stop the other one, or choose another port with `--listen 127.0.0.1:PORT` (0 takes a free one)");
-    }
-    Error::unavailable("cannot-listen", format!("cannot listen on {listen}: {error}"))
-        .hint("choose another address with `--listen`")
+/// The hub with its labelling. `was_kept`: the listening socket is that of the server before, so its clients come back to it.
+async fn start_hub(settings: &Settings, store: &Store, address: SocketAddr, was_kept: bool) -> Result<(Hub, Labelling), Error> {
+    let data = settings.server.data.clone();
+    let opened = tokio::task::spawn_blocking(move || Keyring::open(&data)).await;
+    let keyring = opened.map_err(|error| Error::internal("key-file", format!("reading the key file ended early: {error}")))??;
+    let labelling = Labelling::open(store.clone(), keyring.clone()).await?;
+    let mut options = settings.hub.options.clone();
+    options.reunion = was_kept.then_some(REUNION);
+    let parts = HubParts {
+        store: store.clone(),
+        keyring,
+        labelling: labelling.clone(),
+        options,
+        base_url: settings.hub.url.clone().unwrap_or_else(|| format!("http://{address}")),
+        message_limit: settings.hub.message_limit,
+    };
+    Ok((Hub::start(parts).await?, labelling))
 }
 
 /// The stored directory, without installs that a stop of the server cut short: those were never acknowledged.
