@@ -149,7 +149,12 @@ impl Link {
     /// # Errors
     /// How the connection ends.
     pub async fn outgoing(&mut self) -> Result<String, Ending> {
-        match self.orders.recv().await {
+        let order = self.orders.recv().await;
+        self.frame(order)
+    }
+
+    fn frame(&mut self, order: Option<Order>) -> Result<String, Ending> {
+        match order {
             Some(Order::Run { session, payload }) => {
                 self.next_ack += 1;
                 if self.acks.len() < OPEN_ACKS {
@@ -158,6 +163,18 @@ impl Link {
                 Ok(packet::event("plugin", self.next_ack, &payload))
             }
             Some(Order::Close) | None => Err(self.end(Ending::Asked)),
+        }
+    }
+
+    /// The next frame to send, if there is one now.
+    ///
+    /// # Errors
+    /// How the connection ends.
+    pub fn outgoing_now(&mut self) -> Result<Option<String>, Ending> {
+        match self.orders.try_recv() {
+            Ok(order) => self.frame(Some(order)).map(Some),
+            Err(mpsc::error::TryRecvError::Empty) => Ok(None),
+            Err(mpsc::error::TryRecvError::Disconnected) => self.frame(None).map(Some),
         }
     }
 

@@ -13,10 +13,11 @@ use crate::app::App;
 use crate::error::{ApiError, panicked};
 use crate::guard::guard;
 use crate::record::record;
-use crate::{flowdapt, openapi, ui};
+use crate::{flowdapt, hub, openapi, ui};
 
 pub(crate) fn router(app: App) -> Router {
     let body_limit = app.settings.server.body_limit;
+    let message_limit = app.settings.hub.message_limit;
     Router::new()
         .route("/", get(ui::door))
         .route("/ui/", get(ui::home::page))
@@ -54,6 +55,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/-/ready", get(health::ready))
         .route("/-/metrics", get(health::metrics))
         .merge(flowdapt::routes())
+        .merge(hub::routes(message_limit))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body_limit))

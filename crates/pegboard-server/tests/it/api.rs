@@ -11,6 +11,7 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use pegboard_engine::{Engine, Environments};
 use pegboard_flow::Flow;
+use pegboard_hub::{Hub, HubOptions, HubParts, Keyring, Labelling};
 use pegboard_model::{
     Call, CallEvent, Failure, FailureKind, LogLevel, LogLine, LogStream, Operation, PluginName, PluginRunner, Timestamp, Value,
 };
@@ -74,8 +75,18 @@ impl Api {
         let engine = Engine::start(settings.engine.options.clone(), environments).await.unwrap();
         let flow = Flow::start(settings.flow.clone(), store.clone(), Arc::new(Scripted)).await.unwrap();
         let shutdown = Shutdown::default();
-        let labelling = pegboard_hub::Labelling::open(store.clone(), pegboard_hub::Keyring::ephemeral()).await.unwrap();
-        let shared = App::new(Parts { store, engine, flow, labelling, settings, shutdown: shutdown.clone() });
+        let keyring = Keyring::ephemeral();
+        let labelling = Labelling::open(store.clone(), keyring.clone()).await.unwrap();
+        let parts = HubParts {
+            store: store.clone(),
+            keyring,
+            labelling: labelling.clone(),
+            options: HubOptions::default(),
+            base_url: "http://localhost".to_owned(),
+            message_limit: 1 << 20,
+        };
+        let hub = Hub::start(parts).await.unwrap();
+        let shared = App::new(Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown.clone() });
         tokio::spawn(join(shared.clone()));
         Self { router: app(shared), shutdown, _folder: folder }
     }

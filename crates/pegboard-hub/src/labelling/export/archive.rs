@@ -56,7 +56,10 @@ impl Archive {
         let sink = Sink::default();
         let mut zip = ZipWriter::new_stream(sink.clone());
         // How long the entry becomes is not known: it may be longer than four gigabytes.
-        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).compression_level(Some(3)).large_file(true);
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .compression_level(Some(3))
+            .large_file(true);
         zip.start_file(entry, options).map_err(failed)?;
         if format == ExportFormat::Json {
             zip.write_all(b"[").map_err(broken)?;

@@ -74,7 +74,8 @@ mod tests {
         let key = |object: &str, page: u64, x: f64| json!({ "objectId": object, "page": page, "bounding-box": { "x": x, "y": 0, "width": 5, "height": 5 } });
         let mut tools = vec![key("a", 0, 0.0), key("a", 4, 8.0), key("b", 1, 1.0)];
         fill_in(&mut tools, &json!({ "frameTotal": 10 }));
-        let found: Vec<_> = tools[3..].iter().map(|tool| (tool["page"].as_u64().unwrap(), tool["bounding-box"]["x"].as_f64().unwrap())).collect();
+        let found: Vec<_> =
+            tools[3..].iter().map(|tool| (tool["page"].as_u64().unwrap(), tool["bounding-box"]["x"].as_f64().unwrap())).collect();
         assert_eq!(found, [(1, 2.0), (2, 4.0), (3, 6.0)]);
 
         let mut still = vec![key("a", 0, 0.0), key("a", 4, 8.0)];

@@ -12,6 +12,7 @@ mod doctor;
 mod events;
 mod failure;
 mod follow;
+mod listen;
 mod new;
 mod output;
 mod plugin;
