@@ -36,7 +36,8 @@ pub(crate) fn context(run: &Run, workflow: &Workflow, config: &Map<String, Json>
             "spec": workflow.spec,
         },
         "config": config,
-        "storage": { "protocol": "file", "base_path": options.artifacts_directory.to_string_lossy() },
+        "storage": options.configuration.get("storage"),
+        "configuration": options.configuration,
     });
     RunContext { id: run.uid.to_string(), json: Bytes::from(json.to_string()) }
 }

@@ -1,7 +1,6 @@
 //! The handle: workflows in, runs out.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,8 +51,8 @@ pub struct FlowOptions {
     pub executor: String,
     /// Items that one call of a fan-out carries at least, as far as shares stay even.
     pub least_batch: usize,
-    /// Where stages keep artifacts: `storage.base_path` of their context.
-    pub artifacts_directory: PathBuf,
+    /// What stages may read of the server's configuration, in the dialect's keys; `storage` says where artifacts are.
+    pub configuration: Map<String, Json>,
     /// How long runs are kept after their end.
     pub retention: Retention,
     /// How much there is of what stages ask for.

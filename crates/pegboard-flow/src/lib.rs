@@ -48,6 +48,7 @@ pub use clock::Clock;
 pub use document::{ConfigDocument, Document, ResourceDocument, TriggerDocument, Warnings, WorkflowDocument};
 pub use events::RunEvent;
 pub use flow::{Flow, FlowOptions};
+pub use node::read_yaml;
 pub use resources::{Limit, Resources};
 pub use retention::Retention;
 pub use trigger::TriggerStatus;

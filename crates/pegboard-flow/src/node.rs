@@ -77,6 +77,19 @@ pub(crate) fn read(text: &str) -> Result<Vec<Node>, Error> {
     Ok(documents.into_iter().filter(|node| !matches!(node.content, Content::Null)).collect())
 }
 
+/// A YAML or JSON text of one document as it stands; null for an empty one.
+///
+/// # Errors
+/// `invalid-yaml`, with line and column.
+pub fn read_yaml(text: &str) -> Result<Json, Error> {
+    let mut documents = read(text)?;
+    match documents.len() {
+        0 => Ok(Json::Null),
+        1 => Ok(Json::from(documents.remove(0))),
+        count => Err(Error::invalid("invalid-yaml", format!("there are {count} documents in it, not one"))),
+    }
+}
+
 fn invalid(error: &serde_saphyr::Error) -> Error {
     let mut reason = error.without_snippet().render_with_formatter(&UserMessageFormatter);
     let place = error.location().map(Place::from);

@@ -195,7 +195,8 @@ fn context(shared: &Shared, rule: &TriggerRule) -> RunContext {
             "spec": rule.spec,
         },
         "config": {},
-        "storage": { "protocol": "file", "base_path": shared.options.artifacts_directory.to_string_lossy() },
+        "storage": shared.options.configuration.get("storage"),
+        "configuration": shared.options.configuration,
     });
     RunContext { id, json: Bytes::from(json.to_string()) }
 }

@@ -37,7 +37,7 @@ pub(crate) fn options() -> FlowOptions {
         default_namespace: "default".to_owned(),
         executor: "local".to_owned(),
         least_batch: 1,
-        artifacts_directory: "/data/artifacts".into(),
+        configuration: object(json!({ "storage": { "protocol": "file", "base_path": "/data/artifacts" } })),
         retention: Retention::Forever,
         resources: Resources::default(),
         clock: Clock::default(),

@@ -7,6 +7,9 @@ use crate::failure::CommandFailure;
 use crate::output::Output;
 
 pub(crate) fn print(settings: &Settings, output: &Output) -> Result<(), CommandFailure> {
+    for warning in &settings.warnings {
+        output.note(&format!("warning: {warning}"));
+    }
     if output.json {
         output.data(&json!({ "settings": settings.listing }));
         return Ok(());

@@ -12,6 +12,9 @@ use crate::start::Server;
 pub(crate) async fn serve(settings: Settings, output: &Output) -> Result<(), CommandFailure> {
     log_to_stderr(&settings);
     let mut signals = Signals::new()?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
     let data = settings.server.data.display().to_string();
     let server = Server::start(settings).await?;
     tracing::info!(data = data, "ready");
