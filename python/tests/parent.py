@@ -39,7 +39,8 @@ class Peer:
         data = head(json.dumps(header).encode(), parts) + b"".join(parts)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         sent = self.socket.sendmsg([data], ancillary)
-        self.socket.sendall(data[sent:])
+        if sent < len(data):
+            self.socket.sendall(data[sent:])
 
     def receive(self, timeout: float = PATIENCE) -> tuple[Frame, list[int]]:
         due = time.monotonic() + timeout

@@ -15,6 +15,8 @@ use serde_json::{Value as Json, json};
 use crate::support::{World, root, until};
 
 const FIXTURE: &str = "pegboard_fixture_cluster";
+/// File with the token of a Ray cluster.
+const TOKEN: &str = "ray-token";
 
 /// Processes of a cluster; each leads a group, which ends with it.
 struct Cluster {
@@ -41,7 +43,12 @@ impl Cluster {
     }
 
     fn wait_for(&self, node: usize, words: &str) {
-        until(words, || self.log(node).contains(words).then_some(()));
+        until(words, || {
+            let log = self.log(node);
+            let ended = log.contains("Traceback") || log.contains("error:");
+            assert!(!ended, "node {node} does not start:\n{log}");
+            log.contains(words).then_some(())
+        });
     }
 
     /// Asks all of them to end, then makes sure of it.
@@ -79,7 +86,9 @@ fn world(target: &str, options: &str) -> World {
     let mut world = World { folder: tempfile::tempdir().unwrap(), url: String::new(), server: None };
     let settings = format!("[flow.executor]\ntarget = \"{target}\"\n[flow.executor.options]\n{options}\n");
     world.file("pegboard.toml", &settings);
-    world.start();
+    // Ray's nodes and drivers show each other the token in this file, whatever the home directory has.
+    let token = world.file(TOKEN, &"5e".repeat(32));
+    world.start_with(&[("RAY_AUTH_TOKEN_PATH", &token)]);
     // Builds of one source folder share its scratch files: one at a time.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -273,8 +282,10 @@ fn a_ray_cluster_runs_the_same() {
     let ray = programs(&world, "ray").join("ray");
     let mut cluster = Cluster::new(world.folder.path());
     let (port, address) = (port.to_string(), format!("127.0.0.1:{port}"));
+    let token = world.folder.path().join(TOKEN);
+    let token = token.to_string_lossy();
     // Slow machines need longer than Ray gives them.
-    let variables = [("RAY_raylet_start_wait_time_s", "200")];
+    let variables = [("RAY_raylet_start_wait_time_s", "200"), ("RAY_AUTH_MODE", "token"), ("RAY_AUTH_TOKEN_PATH", &*token)];
     let head = [
         "start",
         "--head",
@@ -289,9 +300,7 @@ fn a_ray_cluster_runs_the_same() {
     ];
     cluster.start(&ray, &head, &variables);
     cluster.wait_for(0, "Ray runtime started");
-    // The head made a token; nodes that join must be told to show it.
-    let joining = [variables[0], ("RAY_AUTH_MODE", "token")];
-    cluster.start(&ray, &["start", "--block", "--address", &address, "--num-cpus", "1", "--disable-usage-stats"], &joining);
+    cluster.start(&ray, &["start", "--block", "--address", &address, "--num-cpus", "1", "--disable-usage-stats"], &variables);
     cluster.wait_for(1, "Ray runtime started");
     same_everywhere(&world, "ray");
     result(&world, "memory", &["strategy=cluster_memory", "key=any key"], &json!(["stored", 7]));

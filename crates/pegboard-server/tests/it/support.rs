@@ -129,10 +129,17 @@ impl World {
     /// Starts the server, again when it ran before.
     #[track_caller]
     pub(crate) fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// The same, with variables in the server's environment.
+    #[track_caller]
+    pub(crate) fn start_with(&mut self, variables: &[(&str, &str)]) {
         let log = std::fs::File::create(self.folder.path().join("server.log")).expect("a log file");
         let data = self.data();
         let mut child = command(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().expect("UTF-8")])
             .current_dir(self.folder.path())
+            .envs(variables.iter().copied())
             .stderr(log)
             .spawn()
             .expect("the server starts");
