@@ -1,4 +1,4 @@
-//! From refusals to answers. The only file that names a status code, with `flowdapt/answer`, which has the dialect's: one table by kind, and the few codes that HTTP itself
+//! From refusals to answers. The only file that names a status code, with `flowdapt/answer` and `ango/answer`, which have the dialects': one table by kind, and the few codes that HTTP itself
 //! has a status for. The answer carries its [`Error`] as an extension, so that the one log line is written by `record`.
 
 use axum::Json;
@@ -26,6 +26,7 @@ const BY_CODE: &[(&str, StatusCode)] = &[
     ("media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE),
     ("forbidden-host", StatusCode::FORBIDDEN),
     ("forbidden-origin", StatusCode::FORBIDDEN),
+    ("file-link", StatusCode::FORBIDDEN),
 ];
 
 /// For a file that the browser has already.

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ango;
 mod api;
 mod app;
 pub mod config;

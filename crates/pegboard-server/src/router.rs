@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_request};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use pegboard_model::Error;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -13,12 +14,12 @@ use crate::app::App;
 use crate::error::{ApiError, panicked};
 use crate::guard::guard;
 use crate::record::record;
-use crate::{flowdapt, hub, openapi, ui};
+use crate::{ango, flowdapt, hub, openapi, ui};
 
 pub(crate) fn router(app: App) -> Router {
     let body_limit = app.settings.server.body_limit;
     let message_limit = app.settings.hub.message_limit;
-    Router::new()
+    let routes = Router::new()
         .route("/", get(ui::door))
         .route("/ui/", get(ui::home::page))
         .route("/ui/home", get(ui::home::fragment))
@@ -56,6 +57,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/-/metrics", get(health::metrics))
         .merge(flowdapt::routes())
         .merge(hub::routes(message_limit))
+        .merge(ango::routes())
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body_limit))
@@ -63,16 +65,24 @@ pub(crate) fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), guard))
         .layer(from_fn_with_state(app.clone(), flowdapt::door))
         .layer(from_fn_with_state(app.clone(), record))
-        .with_state(app)
+        .with_state(app);
+    // Around the table, not in it: a path is made right before a route is looked up.
+    Router::new().fallback_service(routes).layer(map_request(ango::one_slash))
 }
 
-async fn unknown(uri: Uri) -> ApiError {
-    Error::not_found("route-not-found", format!("there is nothing at `{}`", uri.path())).hint("see /api/docs").into()
+async fn unknown(uri: Uri) -> Response {
+    let error = Error::not_found("route-not-found", format!("there is nothing at `{}`", uri.path())).hint("see /api/docs");
+    in_the_form_of(&uri, error)
+}
+
+/// A dialect's client gets refusals in its form, also from paths that nobody serves.
+fn in_the_form_of(uri: &Uri, error: Error) -> Response {
+    if uri.path().starts_with("/v2/") { ango::refused(error) } else { ApiError(error).into_response() }
 }
 
 /// The Allow header is axum's.
-async fn not_allowed(method: Method, uri: Uri) -> ApiError {
-    Error::invalid("method-not-allowed", format!("`{}` cannot be asked with {method}", uri.path()))
-        .hint("the header Allow says with what; see /api/docs")
-        .into()
+async fn not_allowed(method: Method, uri: Uri) -> Response {
+    let error = Error::invalid("method-not-allowed", format!("`{}` cannot be asked with {method}", uri.path()))
+        .hint("the header Allow says with what; see /api/docs");
+    in_the_form_of(&uri, error)
 }

@@ -25,7 +25,7 @@ const COLLECTIONS: [&str; 4] = ["/workflows", "/configs", "/triggers", "/plugin"
 /// Single paths: without.
 const SINGLE: [&str; 3] = ["/status", "/metrics", "/drain"];
 /// Where somebody else's form holds.
-const ELSEWHERE: [&str; 5] = ["/api", "/ui", "/-", "/v2", "/socket.io"];
+const ELSEWHERE: [&str; 6] = ["/api", "/ui", "/-", "/v2", "/socket.io", "/files"];
 /// Seconds that a browser may keep a preflight's answer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");

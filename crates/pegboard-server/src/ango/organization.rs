@@ -1,0 +1,123 @@
+//! The organization's people, and what of the original this server does not have.
+
+use axum::extract::Path;
+use pegboard_model::{Error, OrganizationRole};
+use serde_json::{Value as Json, json};
+
+use super::answer::{Answer, Refused, not_offered, success};
+use super::asked::{Asked, Sent};
+use super::wire;
+
+fn check(asked: &Asked, id: &str) -> Result<(), Refused> {
+    if asked.app.labelling.organization().id.to_string() == id {
+        return Ok(());
+    }
+    Err(Error::not_found("organization-not-found", format!("there is no organization `{id}`")).into())
+}
+
+fn role(word: Option<&str>) -> Result<OrganizationRole, Refused> {
+    match word {
+        None | Some("member") => Ok(OrganizationRole::Member),
+        Some("admin") => Ok(OrganizationRole::Admin),
+        Some(other) => Err(Error::invalid("member-role", format!("`{other}` is not a role in an organization"))
+            .hint("one of `member` and `admin`")
+            .into()),
+    }
+}
+
+/// Everybody.
+pub(super) async fn users(Path(id): Path<String>, asked: Asked) -> Answer {
+    check(&asked, &id)?;
+    let users = asked.app.labelling.users().await?;
+    success(json!({ "users": users.iter().map(wire::user).collect::<Vec<_>>(), "total": users.len() }))
+}
+
+/// Changes roles.
+pub(super) async fn change_users(Path(id): Path<String>, asked: Asked, sent: Sent) -> Answer {
+    check(&asked, &id)?;
+    asked.caller.may_administer()?;
+    let wanted = sent.0["users"].as_array().ok_or_else(|| Error::invalid("body", "the request's body has no list `users`"))?;
+    let mut roles = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        let email = one["email"].as_str().ok_or_else(|| Error::invalid("email", "a user has no `email`"))?;
+        roles.push((email, role(one["organizationRole"].as_str())?));
+    }
+    let mut changed = Vec::with_capacity(roles.len());
+    for (email, role) in roles {
+        changed.push(wire::user(&asked.app.labelling.set_role(email, role).await?));
+    }
+    success(json!({ "users": changed }))
+}
+
+/// Removes people with their keys.
+pub(super) async fn remove_users(Path(id): Path<String>, asked: Asked, sent: Sent) -> Answer {
+    check(&asked, &id)?;
+    asked.caller.may_administer()?;
+    let mut removed = 0;
+    for email in sent.texts("users")? {
+        removed += usize::from(asked.app.labelling.remove_user(&email).await?);
+    }
+    success(json!({ "users": removed }))
+}
+
+/// Nobody waits: who is invited belongs to the organization at once, since there is no mail.
+pub(super) async fn invites(Path(id): Path<String>, asked: Asked) -> Answer {
+    check(&asked, &id)?;
+    success(json!({ "invites": [] }))
+}
+
+/// Adds people, and to projects where the body says so.
+pub(super) async fn invite(Path(id): Path<String>, asked: Asked, sent: Sent) -> Answer {
+    check(&asked, &id)?;
+    asked.caller.may_administer()?;
+    let emails = match &sent.0["to"] {
+        Json::String(email) => vec![email.clone()],
+        other => super::asked::texts(other, "to")?,
+    };
+    let wanted = role(sent.text("organizationRole"))?;
+    let mut invited = Vec::with_capacity(emails.len());
+    for email in &emails {
+        invited.push(wire::user(&asked.app.labelling.set_role(email, wanted).await?));
+    }
+    for assignment in sent.0["projectAssignments"].as_array().into_iter().flatten() {
+        let project = assignment["project"].as_str().or(assignment["projectId"].as_str()).unwrap_or_default();
+        let role = assignment["role"].as_str().or(assignment["projectRole"].as_str()).unwrap_or("Labeler");
+        let project = asked.project(project).await?;
+        asked.app.labelling.add_members(project.id, &emails, role).await?;
+    }
+    success(json!({ "invites": invited }))
+}
+
+/// There is nothing to withdraw.
+pub(super) async fn withdraw(Path(id): Path<String>, asked: Asked, _sent: Sent) -> Answer {
+    check(&asked, &id)?;
+    success(json!({ "invites": 0 }))
+}
+
+/// Conversations with a language model.
+pub(super) async fn no_chat(_asked: Asked) -> Answer {
+    Err(not_offered("a chat asset", "the server speaks to no language model; import the conversation as text"))
+}
+
+/// Calls of other servers.
+pub(super) async fn no_webhooks(_asked: Asked) -> Answer {
+    Err(not_offered("a webhook", "the server calls no other server; use a Plugin stage, whose script may do so"))
+}
+
+/// Language models.
+pub(super) async fn no_llms(_asked: Asked) -> Answer {
+    Err(not_offered("a language model", "the server speaks to none; a plugin may"))
+}
+
+/// Messages to people.
+pub(super) async fn no_notifications(_asked: Asked) -> Answer {
+    Err(not_offered("a notification", "the server has no inbox and sends no mail; a plugin's log reaches whoever ran it"))
+}
+
+/// Numbers about a project.
+pub(super) async fn no_metrics(_asked: Asked) -> Answer {
+    Err(not_offered(
+        "a metric",
+        "the shape of the original's answer is not documented; export the project, or list its tasks by stage",
+    ))
+}
