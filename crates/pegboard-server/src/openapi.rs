@@ -3,7 +3,9 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use crate::api::{apply, configs, events, health, news, plugins, runs, status, triggers, workers, workflows};
+use crate::api::{
+    apply, configs, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers, workers, workflows,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,6 +18,14 @@ use crate::api::{apply, configs, events, health, news, plugins, runs, status, tr
         configs::list, configs::show, configs::apply, configs::put, configs::delete,
         triggers::list, triggers::show, triggers::apply, triggers::put, triggers::delete,
         runs::list, runs::show, runs::start, runs::cancel, runs::resume, runs::result, runs::log, runs::events, runs::delete,
+        hub::plugins::list, hub::plugins::show, hub::plugins::create, hub::plugins::update, hub::plugins::remove, hub::plugins::rotate,
+        hub::plugins::install, hub::plugins::uninstall, hub::sessions::run, hub::sessions::list, hub::sessions::show,
+        hub::sessions::cancel, hub::sessions::retry, hub::sessions::result, hub::sessions::log,
+        hub::presets::list, hub::presets::put, hub::presets::remove,
+        projects::list, projects::create, projects::show, projects::delete, projects::set_schema, projects::set_stages,
+        projects::rerun, projects::create_batch,
+        labelling::assets, labelling::import_assets, labelling::import_labels, labelling::tasks, labelling::upload, labelling::export,
+        keys::list, keys::create, keys::revoke, keys::storages, keys::create_storage, keys::delete_storage,
         health::health, health::ready, health::metrics,
     ),
     tags(
@@ -24,6 +34,9 @@ use crate::api::{apply, configs, events, health, news, plugins, runs, status, tr
         (name = "configs", description = "Data for workflows, attached by a selector"),
         (name = "triggers", description = "What starts runs: the time, or events"),
         (name = "runs", description = "Recorded executions"),
+        (name = "hub", description = "Remote plugins: scripts that connect to the server, and their sessions"),
+        (name = "projects", description = "What is labelled, with which classes, on which way"),
+        (name = "keys", description = "Keys of Ango's HTTP dialect, and credentials of storages"),
         (name = "workers", description = "Processes that run plugins' code"),
         (name = "server", description = "The server about itself"),
         (name = "operations", description = "For load balancers and monitoring"),

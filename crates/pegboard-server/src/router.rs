@@ -5,11 +5,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
 use axum::middleware::{from_fn_with_state, map_request};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use pegboard_model::Error;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::{apply, configs, events, health, news, plugins, runs, status, triggers, workers, workflows};
+use crate::api::hub::{plugins as plugins_of_hub, presets, sessions};
+use crate::api::{
+    apply, configs, events, health, keys, labelling, news, plugins, projects, runs, status, triggers, workers, workflows,
+};
 use crate::app::App;
 use crate::error::{ApiError, panicked};
 use crate::guard::guard;
@@ -52,6 +55,34 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/runs/{id}/result", get(runs::result))
         .route("/api/v1/runs/{id}/log", get(runs::log))
         .route("/api/v1/runs/{id}/events", get(runs::events))
+        .route("/api/v1/hub/plugins", get(plugins_of_hub::list).post(plugins_of_hub::create))
+        .route("/api/v1/hub/plugins/{id}", get(plugins_of_hub::show).put(plugins_of_hub::update).delete(plugins_of_hub::remove))
+        .route("/api/v1/hub/plugins/{id}/secret", post(plugins_of_hub::rotate))
+        .route("/api/v1/hub/plugins/{id}/install", post(plugins_of_hub::install).delete(plugins_of_hub::uninstall))
+        .route("/api/v1/hub/plugins/{id}/sessions", post(sessions::run))
+        .route("/api/v1/hub/sessions", get(sessions::list))
+        .route("/api/v1/hub/sessions/{id}", get(sessions::show))
+        .route("/api/v1/hub/sessions/{id}/cancel", post(sessions::cancel))
+        .route("/api/v1/hub/sessions/{id}/retry", post(sessions::retry))
+        .route("/api/v1/hub/sessions/{id}/result", get(sessions::result))
+        .route("/api/v1/hub/sessions/{id}/log", get(sessions::log))
+        .route("/api/v1/hub/presets", get(presets::list).post(presets::put))
+        .route("/api/v1/hub/presets/{id}", delete(presets::remove))
+        .route("/api/v1/projects", get(projects::list).post(projects::create))
+        .route("/api/v1/projects/{id}", get(projects::show).delete(projects::delete))
+        .route("/api/v1/projects/{id}/schema", put(projects::set_schema))
+        .route("/api/v1/projects/{id}/stages", put(projects::set_stages))
+        .route("/api/v1/projects/{id}/stages/{stage}/rerun", post(projects::rerun))
+        .route("/api/v1/projects/{id}/batches", post(projects::create_batch))
+        .route("/api/v1/projects/{id}/assets", get(labelling::assets).post(labelling::import_assets))
+        .route("/api/v1/projects/{id}/labels", post(labelling::import_labels))
+        .route("/api/v1/projects/{id}/tasks", get(labelling::tasks))
+        .route("/api/v1/projects/{id}/uploads", post(labelling::upload))
+        .route("/api/v1/projects/{id}/exports", post(labelling::export))
+        .route("/api/v1/keys", get(keys::list).post(keys::create))
+        .route("/api/v1/keys/{id}", delete(keys::revoke))
+        .route("/api/v1/storages", get(keys::storages).post(keys::create_storage))
+        .route("/api/v1/storages/{id}", delete(keys::delete_storage))
         .route("/-/health", get(health::health))
         .route("/-/ready", get(health::ready))
         .route("/-/metrics", get(health::metrics))

@@ -2,16 +2,27 @@
 //! nowhere else, so that a noun can change without a client noticing.
 
 mod event;
+mod hub;
 mod news;
 mod plugin;
+mod project;
 mod resource;
 mod run;
 mod workflow;
 
 pub use crate::error::{ErrorAnswer, ErrorBody};
 pub use event::EventAnswer;
+pub use hub::{
+    HubFailureAnswer, HubLineAnswer, HubLogPage, HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade, HubPresetAnswer,
+    HubPresetList, HubProgressAnswer, HubRunBody, HubSessionAnswer, HubSessionList,
+};
 pub use news::{InstallNews, Progress, StatusAnswer};
 pub use plugin::{InstallBody, PluginAnswer, PluginContribution, PluginList, UpgradeBody, WorkerAnswer, WorkerList};
+pub use project::{
+    AssetAnswer, AssetList, BatchAnswer, BatchBody, ExportAnswer, ExportBody, ImportBody, ImportedAnswer, KeyAnswer, KeyBody,
+    KeyList, LabelsAnswer, ProjectAnswer, ProjectBody, ProjectList, StorageAnswer, StorageBody, StorageList, TaskAnswer,
+    TaskList, UploadAnswer, UploadBody,
+};
 pub use resource::{
     AppliedResource, ApplyAnswer, ConfigAnswer, ConfigList, ResourceAnswer, TriggerActionAnswer, TriggerAnswer, TriggerList,
 };

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use pegboard_hub::HubOptions;
-use pegboard_model::Error;
 
 use super::values::Values;
 
@@ -12,23 +11,14 @@ use super::values::Values;
 pub struct HubSettings {
     /// How long the hub waits.
     pub options: HubOptions,
-    /// Where plugins reach this server, without a slash at the end; none: the address that it listens on.
-    pub url: Option<String>,
     /// Largest message of a plugin in bytes.
     pub message_limit: usize,
 }
 
 impl HubSettings {
-    /// # Errors
-    /// `setting-invalid`.
-    pub(super) fn from_values(values: &Values) -> Result<Self, Error> {
+    pub(super) fn from_values(values: &Values) -> Self {
         let defaults = HubOptions::default();
         let duration = |key: &str, default: Duration| values.duration(key).unwrap_or(default);
-        let url = values.text("hub.url").map(|url| url.trim_end_matches('/').to_owned());
-        if let Some(url) = url.as_deref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            return Err(Error::invalid("setting-invalid", format!("`hub.url` is `{url}`, which is not an HTTP URL"))
-                .hint("write it as `https://pegboard.example`"));
-        }
         let options = HubOptions {
             time_to_live: duration("hub.time_to_live", defaults.time_to_live),
             grace: duration("hub.grace", defaults.grace),
@@ -38,6 +28,6 @@ impl HubSettings {
             retention: values.duration("hub.session_retention"),
             ..defaults
         };
-        Ok(Self { options, url, message_limit: values.count("hub.message_limit").unwrap_or(32 << 20) })
+        Self { options, message_limit: values.count("hub.message_limit").unwrap_or(32 << 20) }
     }
 }

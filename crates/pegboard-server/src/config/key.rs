@@ -179,7 +179,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Where stages run: `local`, `ray`, `dask`, or the dotted path of a class in the plugins' environments.",
     ),
     Setting::new("flow.executor.options", Table, "{}", "Options of the executor, by the names that it gives them."),
-    Setting::optional("hub.url", Text, "Where plugins reach this server, as `https://…`; none: the address that it listens on."),
     Setting::new("hub.message_limit", Size, "32MiB", "Largest message of a remote plugin. A larger one fails its session."),
     Setting::new(
         "hub.time_to_live",

@@ -45,7 +45,7 @@ impl Settings {
             store: store::from_values(&values, server.data.clone()),
             engine: EngineSettings::from_values(&values, server.data.clone()),
             flow: flow::from_values(&values, &server.data)?,
-            hub: HubSettings::from_values(&values)?,
+            hub: HubSettings::from_values(&values),
             log: LogSettings::from_values(&values)?,
             listing: values.listing,
             warnings: values.dialect.warnings,

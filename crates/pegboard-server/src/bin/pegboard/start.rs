@@ -110,7 +110,7 @@ async fn start_hub(settings: &Settings, store: &Store, address: SocketAddr, was_
         keyring,
         labelling: labelling.clone(),
         options,
-        base_url: settings.hub.url.clone().unwrap_or_else(|| format!("http://{address}")),
+        base_url: settings.server.public_url.clone().unwrap_or_else(|| format!("http://{address}")),
         message_limit: settings.hub.message_limit,
     };
     Ok((Hub::start(parts).await?, labelling))

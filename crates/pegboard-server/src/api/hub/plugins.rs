@@ -1,0 +1,168 @@
+//! Records of remote plugins: made, changed, installed, listed.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use pegboard_hub::{PluginEdit, PluginScope};
+use pegboard_model::{Error, RemotePlugin};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::shape::{ErrorAnswer, HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade};
+use super::config_text;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::extract::{JsonBody, Parameters};
+
+/// Plugins of a page when the client says nothing.
+const PAGE: usize = 100;
+
+/// Which plugins to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PluginParameters {
+    /// `own` (the default), `installed` or `directory`.
+    scope: Option<String>,
+    /// Only plugins behind this one.
+    after: Option<String>,
+    /// At most so many, up to 1000.
+    limit: Option<usize>,
+}
+
+/// Remote plugins by name.
+#[utoipa::path(get, path = "/api/v1/hub/plugins", tag = "hub", params(PluginParameters), responses((status = 200, body = HubPluginList), (status = 400, body = ErrorAnswer)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Parameters(parameters): Parameters<PluginParameters>,
+) -> Result<Json<HubPluginList>, ApiError> {
+    let organization = app.labelling.organization().id;
+    let scope = match parameters.scope.as_deref().unwrap_or("own") {
+        "own" => PluginScope::Own(organization),
+        "installed" => PluginScope::Installed(organization),
+        "directory" => PluginScope::Directory(organization),
+        other => {
+            return Err(Error::invalid("query", format!("`{other}` is no scope of plugins"))
+                .hint("choose own, installed or directory")
+                .into());
+        }
+    };
+    let after = parameters.after.as_deref().map(str::parse).transpose()?;
+    let limit = parameters.limit.unwrap_or(PAGE).clamp(1, 1000);
+    let mut found = app.hub.plugins(scope, after, limit + 1);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|plugin| plugin.id.to_string());
+    Ok(Json(HubPluginList { plugins: found.into_iter().map(|plugin| answer(&app, plugin)).collect(), next }))
+}
+
+/// One remote plugin with its light, by id or name.
+#[utoipa::path(get, path = "/api/v1/hub/plugins/{id}", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
+    responses((status = 200, body = HubPluginAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
+    let plugin = app.hub.plugin_called(&id)?;
+    Ok(Json(answer(&app, plugin)))
+}
+
+/// Makes a remote plugin and installs it. The answer has its secret, which is told this once.
+#[utoipa::path(post, path = "/api/v1/hub/plugins", tag = "hub", request_body = HubPluginBody,
+    responses((status = 200, body = HubPluginMade), (status = 400, body = ErrorAnswer)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<HubPluginBody>,
+) -> Result<Json<HubPluginMade>, ApiError> {
+    let plugin_type = body.plugin_type.as_deref().ok_or_else(|| {
+        Error::invalid("plugin-type", "the plugin's type is missing")
+            .hint("choose export, model, batch-model, file-explorer, markdown-generator or input")
+    })?;
+    let organization = app.labelling.organization().id;
+    let (plugin, secret) = app.hub.create_plugin(organization, plugin_type.parse()?, edit(body)).await?;
+    tracing::info!(plugin.id = %plugin.id, "remote plugin `{}` made", plugin.name);
+    Ok(Json(made(&app, plugin, secret)))
+}
+
+/// Changes a remote plugin's record. What the body does not say stays.
+#[utoipa::path(put, path = "/api/v1/hub/plugins/{id}", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")), request_body = HubPluginBody,
+    responses((status = 200, body = HubPluginAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn update(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<HubPluginBody>,
+) -> Result<Json<HubPluginAnswer>, ApiError> {
+    if body.plugin_type.is_some() {
+        return Err(Error::invalid("plugin-type", "the type of a plugin does not change").hint("make another plugin").into());
+    }
+    let id = app.hub.plugin_called(&id)?.id;
+    let plugin = app.hub.edit_plugin(id, edit(body)).await?;
+    Ok(Json(answer(&app, plugin)))
+}
+
+/// Deletes a remote plugin. Its sessions that are under way fail; those that are over stay.
+#[utoipa::path(delete, path = "/api/v1/hub/plugins/{id}", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
+    responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn remove(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let plugin = app.hub.plugin_called(&id)?;
+    app.hub.delete_plugin(plugin.id).await?;
+    tracing::info!(plugin.id = %plugin.id, "remote plugin `{}` deleted", plugin.name);
+    Ok(Json(json!({ "deleted": plugin.id })))
+}
+
+/// Gives a remote plugin a new secret, told this once. Who is connected with the old one gets no runs from its next beat on.
+#[utoipa::path(post, path = "/api/v1/hub/plugins/{id}/secret", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
+    responses((status = 200, body = HubPluginMade), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn rotate(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginMade>, ApiError> {
+    let id = app.hub.plugin_called(&id)?.id;
+    let (plugin, secret) = app.hub.rotate_secret(id).await?;
+    tracing::info!(plugin.id = %id, "remote plugin `{}` has a new secret", plugin.name);
+    Ok(Json(made(&app, plugin, secret)))
+}
+
+/// Installs a remote plugin of the directory in the organization.
+#[utoipa::path(post, path = "/api/v1/hub/plugins/{id}/install", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
+    responses((status = 200, body = HubPluginAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn install(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
+    let id = app.hub.plugin_called(&id)?.id;
+    let plugin = app.hub.install_plugin(app.labelling.organization().id, id).await?;
+    Ok(Json(answer(&app, plugin)))
+}
+
+/// Takes a remote plugin out of the organization. Its record stays.
+#[utoipa::path(delete, path = "/api/v1/hub/plugins/{id}/install", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
+    responses((status = 200, body = HubPluginAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn uninstall(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
+    let plugin = app.hub.plugin_called(&id)?;
+    if !app.hub.remove_plugin(app.labelling.organization().id, plugin.id).await? {
+        return Err(Error::not_found("plugin-not-installed", format!("plugin `{}` is not installed", plugin.name)).into());
+    }
+    Ok(Json(answer(&app, plugin)))
+}
+
+fn answer(app: &App, plugin: RemotePlugin) -> HubPluginAnswer {
+    let presence = app.hub.presence(plugin.id);
+    let installed = app.hub.is_installed(app.labelling.organization().id, plugin.id);
+    HubPluginAnswer::new(plugin, presence, installed)
+}
+
+fn made(app: &App, plugin: RemotePlugin, secret: String) -> HubPluginMade {
+    HubPluginMade { secret, plugin: answer(app, plugin) }
+}
+
+fn edit(body: HubPluginBody) -> PluginEdit {
+    PluginEdit {
+        name: body.name,
+        description: body.description,
+        details: body.details,
+        banner_url: body.banner_url,
+        class_names: body.class_names,
+        public: body.public,
+        listed: body.listed,
+        default_config: body.default_config.map(config_text),
+        config_schema: body.config_schema.map(|schema| if schema == Value::Bool(false) { Value::Null } else { schema }),
+        rest_url: body.rest_url,
+        sessions: body.sessions,
+        tasks: body.tasks,
+        timeout: body.timeout_ms.map(Duration::from_millis),
+        old_export: body.old_export,
+    }
+}

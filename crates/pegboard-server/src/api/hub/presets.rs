@@ -1,0 +1,73 @@
+//! Presets: saved settings of one plugin for one project.
+
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use pegboard_model::{Error, HubId, Preset};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::shape::{ErrorAnswer, HubPresetAnswer, HubPresetList};
+use super::{class_pairs, config_text};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::extract::{JsonBody, Parameters};
+
+/// Whose presets.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PresetParameters {
+    /// Id of the project.
+    project: String,
+    /// Only those of this plugin.
+    plugin: Option<String>,
+}
+
+/// Presets of a project.
+#[utoipa::path(get, path = "/api/v1/hub/presets", tag = "hub", params(PresetParameters), responses((status = 200, body = HubPresetList), (status = 400, body = ErrorAnswer)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Parameters(parameters): Parameters<PresetParameters>,
+) -> Result<Json<HubPresetList>, ApiError> {
+    let plugin = parameters.plugin.map(|word| app.hub.plugin_called(&word)).transpose()?.map(|plugin| plugin.id);
+    let presets = app.hub.presets(parameters.project.parse()?, plugin).await?;
+    Ok(Json(HubPresetList { presets: presets.into_iter().map(HubPresetAnswer::from).collect() }))
+}
+
+/// Stores a preset, in place of the one of that name for the same project and plugin.
+#[utoipa::path(post, path = "/api/v1/hub/presets", tag = "hub", request_body = HubPresetAnswer,
+    responses((status = 200, body = HubPresetAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn put(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<HubPresetAnswer>,
+) -> Result<Json<HubPresetAnswer>, ApiError> {
+    let plugin = app.hub.plugin_called(&body.plugin)?;
+    let project = app.labelling.project(body.project.parse()?).await?;
+    let preset = Preset {
+        id: HubId::random(),
+        project: project.id,
+        plugin: plugin.id,
+        name: body.name,
+        config: if body.config.is_null() { plugin.default_config } else { config_text(body.config) },
+        classes: class_pairs(body.classes, Some(&project))?,
+        parameters: body.parameters,
+        created_at: SystemTime::now().into(),
+    };
+    app.hub.put_preset(&preset).await?;
+    Ok(Json(preset.into()))
+}
+
+/// Deletes a preset.
+#[utoipa::path(delete, path = "/api/v1/hub/presets/{id}", tag = "hub", params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn remove(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let id: HubId = id.parse()?;
+    if app.hub.delete_preset(id).await? {
+        return Ok(Json(json!({ "deleted": id })));
+    }
+    Err(Error::not_found("preset-not-found", format!("there is no preset `{id}`"))
+        .hint("`pegboard hub presets` lists those of a project")
+        .into())
+}

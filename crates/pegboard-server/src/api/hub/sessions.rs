@@ -1,0 +1,211 @@
+//! Sessions: asked for, watched, cancelled, tried again.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use pegboard_hub::RunRequest;
+use pegboard_model::{Error, HubId, SessionCause, SessionState};
+use pegboard_store::SessionFilter;
+use serde::Deserialize;
+
+use super::super::shape::{ErrorAnswer, HubLogPage, HubRunBody, HubSessionAnswer, HubSessionList};
+use super::{class_pairs, config_text};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::extract::{JsonBody, Parameters};
+
+/// Sessions of a page when the client says nothing.
+const PAGE: usize = 50;
+/// Lines of a page when the client says nothing.
+const LINES: usize = 1000;
+/// Longest time that an answer is held back.
+const WAIT: Duration = Duration::from_secs(55);
+
+/// Which sessions to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SessionParameters {
+    /// Only sessions of this plugin: its id or name.
+    plugin: Option<String>,
+    /// Only sessions on this project: its id.
+    project: Option<String>,
+    /// Only sessions in this state.
+    state: Option<String>,
+    /// Only sessions made before this one: its id.
+    before: Option<String>,
+    /// At most so many, up to 1000.
+    limit: Option<usize>,
+}
+
+/// Whether to wait.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WaitParameters {
+    /// Answer at the session's end, or after so many seconds, at most 55.
+    wait: Option<u64>,
+}
+
+/// Which lines.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LogParameters {
+    /// Only lines behind this one.
+    after: Option<u64>,
+    /// At most so many, up to 10000.
+    limit: Option<usize>,
+    /// When there is none: wait so many seconds for one, at most 55.
+    wait: Option<u64>,
+}
+
+/// Runs a remote plugin: makes a session, which waits for its turn.
+#[utoipa::path(post, path = "/api/v1/hub/plugins/{id}/sessions", tag = "hub", params(("id" = String, Path, description = "The plugin's id, or its name")), request_body = HubRunBody,
+    responses((status = 200, body = HubSessionAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer), (status = 503, description = "It is not connected", body = ErrorAnswer)))]
+pub(crate) async fn run(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<HubRunBody>,
+) -> Result<Json<HubSessionAnswer>, ApiError> {
+    let plugin = app.hub.plugin_called(&id)?;
+    let project = match &body.project {
+        Some(word) => Some(app.labelling.project(word.parse()?).await?),
+        None => None,
+    };
+    let mut request = RunRequest {
+        plugin: plugin.id,
+        project: project.as_ref().map(|project| project.id),
+        organization: app.labelling.organization().id,
+        run_by: app.labelling.admin().await?.id,
+        cause: SessionCause::User,
+        config: body.config.map(config_text),
+        classes: class_pairs(body.classes, project.as_ref())?,
+        parameters: body.parameters,
+        timeout: body.timeout_ms.map(Duration::from_millis),
+    };
+    if let (Some(word), Some(project)) = (&body.preset, request.project) {
+        let presets = app.hub.presets(project, Some(plugin.id)).await?;
+        let found = presets.into_iter().find(|preset| preset.name == *word || preset.id.to_string() == *word);
+        let preset = found.ok_or_else(|| {
+            Error::not_found("preset-not-found", format!("the plugin has no preset `{word}` in this project"))
+                .hint("`pegboard hub presets` lists them")
+        })?;
+        request.config = request.config.or(Some(preset.config));
+        if request.classes.is_empty() {
+            request.classes = preset.classes;
+        }
+        for (key, value) in preset.parameters {
+            request.parameters.entry(key).or_insert(value);
+        }
+    }
+    Ok(Json(app.hub.run(request).await?.into()))
+}
+
+/// Sessions, newest first.
+#[utoipa::path(get, path = "/api/v1/hub/sessions", tag = "hub", params(SessionParameters), responses((status = 200, body = HubSessionList), (status = 400, body = ErrorAnswer)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Parameters(parameters): Parameters<SessionParameters>,
+) -> Result<Json<HubSessionList>, ApiError> {
+    let states =
+        [SessionState::Queued, SessionState::Running, SessionState::Finished, SessionState::Failed, SessionState::Cancelled];
+    let state = match &parameters.state {
+        Some(word) => Some(states.into_iter().find(|state| state.as_str() == word).ok_or_else(|| {
+            Error::invalid("query", format!("`{word}` is no state of a session"))
+                .hint("choose queued, running, finished, failed or cancelled")
+        })?),
+        None => None,
+    };
+    let filter = SessionFilter {
+        plugin: parameters.plugin.map(|word| app.hub.plugin_called(&word)).transpose()?.map(|plugin| plugin.id),
+        project: parameters.project.as_deref().map(str::parse).transpose()?,
+        state,
+        before: parameters.before.as_deref().map(str::parse).transpose()?,
+        limit: parameters.limit.unwrap_or(PAGE).clamp(1, 1000),
+    };
+    let sessions = app.hub.sessions(&filter).await?;
+    Ok(Json(HubSessionList { sessions: sessions.into_iter().map(HubSessionAnswer::from).collect() }))
+}
+
+/// One session.
+#[utoipa::path(get, path = "/api/v1/hub/sessions/{id}", tag = "hub", params(("id" = String, Path, description = "Its id"), WaitParameters),
+    responses((status = 200, body = HubSessionAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn show(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Parameters(parameters): Parameters<WaitParameters>,
+) -> Result<Json<HubSessionAnswer>, ApiError> {
+    let id: HubId = id.parse()?;
+    let view = match parameters.wait {
+        Some(seconds) => {
+            tokio::select! {
+                view = app.hub.wait(id, Duration::from_secs(seconds).min(WAIT)) => view?,
+                () = app.shutdown.begun() => app.hub.session(id).await?,
+            }
+        }
+        None => app.hub.session(id).await?,
+    };
+    Ok(Json(view.into()))
+}
+
+/// Stops a session. The plugin is not told, because its clients know no such message: what it still answers is ignored.
+#[utoipa::path(post, path = "/api/v1/hub/sessions/{id}/cancel", tag = "hub", params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, body = HubSessionAnswer), (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
+pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubSessionAnswer>, ApiError> {
+    Ok(Json(app.hub.cancel(id.parse()?).await?.into()))
+}
+
+/// Runs again what a session ran, as a new session.
+#[utoipa::path(post, path = "/api/v1/hub/sessions/{id}/retry", tag = "hub", params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, body = HubSessionAnswer), (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
+pub(crate) async fn retry(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubSessionAnswer>, ApiError> {
+    let admin = app.labelling.admin().await?.id;
+    Ok(Json(app.hub.retry(id.parse()?, admin).await?.into()))
+}
+
+/// What the plugin returned, as JSON; `null` when it returned nothing.
+#[utoipa::path(get, path = "/api/v1/hub/sessions/{id}/result", tag = "hub", params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, body = Object), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn result(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let view = app.hub.session(id.parse()?).await?;
+    let text = app.hub.result(&view.session).await?.unwrap_or(Bytes::from_static(b"null"));
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// A page of a session's log, oldest first.
+#[utoipa::path(get, path = "/api/v1/hub/sessions/{id}/log", tag = "hub", params(("id" = String, Path, description = "Its id"), LogParameters),
+    responses((status = 200, body = HubLogPage), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn log(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Parameters(parameters): Parameters<LogParameters>,
+) -> Result<Json<HubLogPage>, ApiError> {
+    let id: HubId = id.parse()?;
+    let (after, limit) = (parameters.after.unwrap_or(0), parameters.limit.unwrap_or(LINES).clamp(1, 10_000));
+    let patience = Duration::from_secs(parameters.wait.unwrap_or(0)).min(WAIT);
+    let waiting = async {
+        loop {
+            // Asked before the lines are read: what is over now has no lines behind those.
+            let is_over = app.hub.session(id).await?.session.state.is_final();
+            let lines = app.hub.session_log(id, after, limit).await?;
+            if !lines.is_empty() || is_over {
+                return Ok::<_, Error>((lines, is_over));
+            }
+            app.hub.next_change(id).await?;
+        }
+    };
+    let (lines, is_over) = tokio::select! {
+        biased;
+        found = waiting => found?,
+        () = tokio::time::sleep(patience) => (app.hub.session_log(id, after, limit).await?, false),
+        () = app.shutdown.begun() => (Vec::new(), false),
+    };
+    let next = lines.last().map_or(after, |line| line.sequence);
+    let over = is_over && lines.len() < limit;
+    Ok(Json(HubLogPage { lines: lines.into_iter().map(Into::into).collect(), next, over }))
+}
