@@ -65,7 +65,7 @@ def flowdapt(shop: Workshop, effort: Effort) -> list[Row]:
         row("run of one stage that does nothing, through REST, waiting", "nothing", "ms", 10),
         row(f"run of a parameterized stage over {ITEMS:,} items, through REST, waiting", "fan-out", "ms", 10),
         row(crowd, "crowd", "runs/s", 20, True),
-        row("server process, resident memory after start", "idle", "MB", 4),
+        row("server process, resident memory before the first run", "idle", "MB", 4),
         row("server process, resident memory after all of these runs", "used", "MB", 4),
         row("server and all of its processes after all of these runs", "tree", "MB", 4),
         row("process start to first answer", "start", "ms", 20),
@@ -77,9 +77,9 @@ def _measure(figures: dict[str, list[float]], pid: int, client: Dialect, start: 
     ready = time.perf_counter()
     figures["start"].append(start)
     client.create("nothing", NOTHING)
+    figures["idle"].append(float(resident_bytes(pid)))
     client.run("nothing", {})
     figures["first run"].append(start + time.perf_counter() - ready)
-    figures["idle"].append(float(resident_bytes(pid)))
 
     for _ in range(WARM_UP):
         client.run("nothing", {})
