@@ -26,6 +26,7 @@ use crate::environment::{Environments, InstallRequest, Progress};
 use crate::host_files;
 use crate::pool::{News, NewsSink, Pool, PoolOptions, refused};
 use crate::reload::Turns;
+use crate::script::{ScriptOptions, Scripts};
 use crate::shm::{self, Blocks, BlocksOptions};
 use crate::supervisor::History;
 
@@ -58,6 +59,7 @@ struct Inner {
     environments: Environments,
     sources: Arc<Sources>,
     blocks: Arc<Blocks>,
+    scripts: Scripts,
     directory: ArcSwap<Directory>,
     /// Held while the directory is replaced.
     editing: Mutex<()>,
@@ -102,7 +104,13 @@ impl Engine {
         let base_options = pool_options(&options, PluginName::base());
         let base = Pool::new(base_options, History::default(), closing.child_token(), Box::new(|_| {}));
         base.offer(sources.base(environments.clone()));
+        let scripts = ScriptOptions {
+            folder: options.data.join("scripts"),
+            limits: options.limits.clone(),
+            stop_deadline: options.stop_deadline,
+        };
         let inner = Arc::new(Inner {
+            scripts: Scripts::new(scripts, environments.clone()),
             pools: Mutex::new(vec![Arc::downgrade(&base)]),
             base,
             environments,
@@ -177,6 +185,12 @@ impl Engine {
         self.inner.events.subscribe()
     }
 
+    /// Scripts that are kept running.
+    #[must_use]
+    pub fn scripts(&self) -> &Scripts {
+        &self.inner.scripts
+    }
+
     /// Counts for the metrics.
     #[must_use]
     pub fn statistics(&self) -> EngineStatistics {
@@ -197,7 +211,8 @@ impl Engine {
                 pool.drained().await;
             }
         };
-        if tokio::time::timeout(patience, gone).await.is_err() {
+        let (left, ()) = tokio::join!(tokio::time::timeout(patience, gone), inner.scripts.shutdown());
+        if left.is_err() {
             tracing::warn!("workers did not leave in time and are killed");
         }
         inner.sources.shutdown().await;

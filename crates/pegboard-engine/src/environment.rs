@@ -194,6 +194,33 @@ impl Environments {
         create::make(&inner.options, python, &installer, &recipe, None, progress).await
     }
 
+    /// The environment of a script: `pegboard` and what the lines of its requirements file ask for. The same lines share one.
+    ///
+    /// # Errors
+    /// As for [`Environments::install`], as far as they apply.
+    pub async fn script(&self, requirements: &str, progress: &Progress) -> Result<Environment, Error> {
+        let lines = requirements.to_owned();
+        // Paths in it are looked at.
+        let parsed = tokio::task::spawn_blocking(move || Requirement::list(&lines))
+            .await
+            .map_err(|error| Error::internal("requirement", format!("could not read the requirements: {error}")))?;
+        let Some(requirement) = parsed? else { return self.base(progress).await };
+        let inner = &self.inner;
+        let Toolbox { python, installers } = self.toolbox().await?;
+        let host = host_files::unpack(&inner.options.data).await?;
+        let installer = installers.get(progress).await?;
+        let wheels = Wheels::write(&inner.options.data, &host, python).await?;
+        let request = InstallRequest {
+            requirement: requirement.shown().to_owned(),
+            editable: false,
+            index_url: None,
+            original_flowdapt: false,
+        };
+        let lock = resolve::resolve(&inner.options, python, &installer, &requirement, &request, &wheels, progress).await?;
+        let recipe = Recipe::of(&lock, &wheels, python, &request).await?;
+        create::make(&inner.options, python, &installer, &recipe, None, progress).await
+    }
+
     /// A known one, if it is complete.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Environment> {

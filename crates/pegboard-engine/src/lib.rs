@@ -11,6 +11,7 @@ mod output;
 mod pool;
 mod process;
 mod reload;
+pub mod script;
 pub mod shm;
 mod spawn;
 mod supervisor;
@@ -21,3 +22,4 @@ pub use engine::{
     Engine, EngineEvent, EngineOptions, EngineStatistics, ExecutorOptions, PluginStatistics, WorkerCounts, WorkerLimits,
 };
 pub use environment::{Environment, EnvironmentOptions, Environments, InstallRequest, Installer, Progress, Tools};
+pub use script::{ScriptVariables, Scripts};

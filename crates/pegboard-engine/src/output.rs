@@ -287,13 +287,14 @@ impl State {
 
 /// Bytes of a line that has not ended.
 #[derive(Debug, Default)]
-struct LineBuffer {
+pub(crate) struct LineBuffer {
     bytes: Vec<u8>,
     cut: bool,
 }
 
 impl LineBuffer {
-    fn feed(&mut self, mut input: &[u8], lines: &mut Vec<String>) {
+    /// Takes bytes; whole lines go to `lines`.
+    pub(crate) fn feed(&mut self, mut input: &[u8], lines: &mut Vec<String>) {
         while let Some(end) = input.iter().position(|byte| *byte == b'\n') {
             self.push(&input[..end]);
             lines.push(self.line());
@@ -322,7 +323,8 @@ impl LineBuffer {
         self.bytes.extend_from_slice(&fresh[..fresh.len().min(room)]);
     }
 
-    fn finish(&mut self) -> Option<String> {
+    /// What is left without a line feed.
+    pub(crate) fn finish(&mut self) -> Option<String> {
         (!self.bytes.is_empty()).then(|| self.line())
     }
 

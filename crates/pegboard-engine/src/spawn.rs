@@ -130,7 +130,6 @@ enum State {
 
 impl StartedProcess {
     /// Its process id, which is its group's id as well.
-    #[cfg(test)]
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
@@ -150,6 +149,15 @@ impl StartedProcess {
                 return Ok(status);
             }
             tokio::time::sleep(REAP_INTERVAL).await;
+        }
+    }
+
+    /// Sends a signal to the process and its group.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        // Under the lock, so that the number is still that of this group.
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Running(_)) {
+            let _ = rustix::process::kill_process_group(self.pid, signal);
         }
     }
 

@@ -16,6 +16,7 @@ pub mod plugin;
 pub mod resource;
 pub mod run;
 pub mod runner;
+pub mod script;
 pub mod time;
 pub mod trigger;
 pub mod value;
@@ -42,6 +43,7 @@ pub use plugin::{Contribution, Dialect, PluginRecord, PluginSource, PluginState}
 pub use resource::{Metadata, Resource, ResourceSpec};
 pub use run::{Run, RunCause, RunState, StageRun};
 pub use runner::PluginRunner;
+pub use script::{Script, ScriptState, ScriptStatus};
 pub use time::Timestamp;
 pub use trigger::{Event, TriggerAction, TriggerRule, TriggerSpec, TriggerType};
 pub use value::{Argument, ObjectHandle, Value};

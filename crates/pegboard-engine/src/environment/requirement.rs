@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Url { text: String },
     /// A name in a package index, perhaps with extras, versions and a marker.
     Index { name: PluginName, text: String },
+    /// Several of the above, as lines of a requirements file.
+    List { lines: Vec<String> },
 }
 
 impl Requirement {
@@ -74,8 +76,36 @@ impl Requirement {
         let shown = match &kind {
             Kind::Folder { path, suffix, .. } | Kind::File { path, suffix } => format!("{}{suffix}", path.display()),
             Kind::Url { text } | Kind::Index { text, .. } => mask_credentials(text),
+            // Made by `list` only.
+            Kind::List { lines } => lines.join(", "),
         };
         Ok(Self { kind, shown })
+    }
+
+    /// The lines of a requirements file; none when there is nothing in it but comments.
+    pub(super) fn list(text: &str) -> Result<Option<Self>, Error> {
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            // As pip reads it: a comment begins a line or follows a blank.
+            let code = line.split_once(" #").map_or(line, |(code, _)| code).trim();
+            if code.is_empty() || code.starts_with('#') {
+                continue;
+            }
+            if mask_credentials(code) != code {
+                let message = format!("`{}` holds credentials, which would be kept with the script", mask_credentials(code));
+                return Err(Error::invalid("bad-requirement", message)
+                    .hint("let the server's own configuration of git or of the package index hold them"));
+            }
+            let request =
+                InstallRequest { requirement: code.to_owned(), editable: false, index_url: None, original_flowdapt: false };
+            lines.push(Self::parse(&request)?.line());
+        }
+        let shown = match lines.as_slice() {
+            [] => return Ok(None),
+            [only] => only.clone(),
+            [first, ..] => format!("{first} and {} more", lines.len() - 1),
+        };
+        Ok(Some(Self { kind: Kind::List { lines }, shown }))
     }
 
     /// For people, records and logs.
@@ -96,6 +126,7 @@ impl Requirement {
             }
             Kind::File { path, suffix } => format!("{}{suffix}", file_url(path)),
             Kind::Url { text } | Kind::Index { text, .. } => text.clone(),
+            Kind::List { lines } => lines.join("\n"),
         }
     }
 
@@ -103,7 +134,7 @@ impl Requirement {
     pub(super) fn location(&self) -> Option<String> {
         match &self.kind {
             Kind::Folder { path, .. } | Kind::File { path, .. } => Some(file_url(path)),
-            Kind::Url { .. } | Kind::Index { .. } => None,
+            Kind::Url { .. } | Kind::Index { .. } | Kind::List { .. } => None,
         }
     }
 }
@@ -263,6 +294,20 @@ mod tests {
         let mut bad_index = request("numpy", false);
         bad_index.index_url = Some("not a url".to_owned());
         assert_eq!(Requirement::parse(&bad_index).unwrap_err().code, "bad-index-url");
+    }
+
+    #[test]
+    fn lists_are_requirements_files() {
+        let text = "# what it needs\n\n numpy>=2  # arrays\nimerit_ango==1.4.10\r\nhttps://host/x.whl#egg=x\n";
+        let list = Requirement::list(text).unwrap().unwrap();
+        assert_eq!(list.line(), "numpy>=2\nimerit_ango==1.4.10\nhttps://host/x.whl#egg=x");
+        assert_eq!(list.shown(), "numpy>=2 and 2 more");
+        assert_eq!(Requirement::list(" \n# nothing\n").unwrap(), None);
+        for bad in ["-r other.txt", "numpy\n--index-url https://host/simple", "===", "git+https://me:secret@host/x.git"] {
+            let error = Requirement::list(bad).unwrap_err();
+            assert_eq!(error.code, "bad-requirement", "{bad}");
+            assert!(!error.message.contains("secret"), "{error}");
+        }
     }
 
     #[test]

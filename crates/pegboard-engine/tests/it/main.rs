@@ -2,5 +2,6 @@
 
 mod environment;
 mod life;
+mod scripts;
 mod support;
 mod workers;
