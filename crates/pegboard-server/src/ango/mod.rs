@@ -22,12 +22,10 @@ mod wire;
 
 pub(crate) use answer::refused;
 pub(crate) use asked::base;
-pub(crate) use files::{place_and_link, take};
+pub(crate) use files::place_and_link;
 pub(crate) use labels::{new_asset, prelabel};
 pub(crate) use paths::one_slash;
-pub(crate) use wire::{
-    asset as asset_record, project as project_record, read_stages, stage as stage_record, task as task_record,
-};
+pub(crate) use wire::{read_stages, stage as stage_record};
 
 use axum::Router;
 use axum::routing::{delete, get, post, put};

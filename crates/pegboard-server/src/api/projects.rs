@@ -1,0 +1,139 @@
+//! Projects: made, listed, given classes and stages, deleted.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use pegboard_hub::labelling::project_not_found;
+use pegboard_model::{Error, Project};
+use serde::Deserialize;
+use serde_json::{Value as Json_, json};
+
+use super::shape::{BatchAnswer, BatchBody, ErrorAnswer, ProjectAnswer, ProjectBody, ProjectList};
+use crate::ango::read_stages;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::extract::{JsonBody, Parameters};
+
+/// Most things on a page.
+pub(super) const MOST: usize = 1000;
+
+/// Which page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    /// How many come before it.
+    #[serde(default)]
+    pub(super) skip: u64,
+    /// How many are on it.
+    #[serde(default)]
+    pub(super) limit: Option<usize>,
+    /// For tasks: only those in this stage.
+    #[serde(default)]
+    pub(super) stage: Option<String>,
+}
+
+impl PageQuery {
+    pub(super) fn limit(&self) -> usize {
+        self.limit.unwrap_or(100).clamp(1, MOST)
+    }
+}
+
+pub(crate) async fn find(app: &App, id: &str) -> Result<Project, Error> {
+    app.labelling.project(id.parse().map_err(|_| project_not_found(id))?).await
+}
+
+async fn answer(app: &App, project: &Project) -> Result<Json<ProjectAnswer>, ApiError> {
+    let assets = app.labelling.count_assets(project.id).await?;
+    let tasks = app.labelling.tasks_by_stage(project.id).await?;
+    Ok(Json(ProjectAnswer::new(project, Some(assets), tasks)))
+}
+
+/// A page of projects.
+#[utoipa::path(get, path = "/api/v1/projects", tag = "projects",
+    params(("skip" = Option<u64>, Query, description = "How many come before the page"), ("limit" = Option<usize>, Query, description = "At most so many, 100 unless said")),
+    responses((status = 200, body = ProjectList)))]
+pub(crate) async fn list(State(app): State<App>, Parameters(page): Parameters<PageQuery>) -> Result<Json<ProjectList>, ApiError> {
+    let (projects, total) = app.labelling.projects(page.skip, page.limit()).await?;
+    let projects = projects.iter().map(|project| ProjectAnswer::new(project, None, BTreeMap::new())).collect();
+    Ok(Json(ProjectList { projects, total }))
+}
+
+/// Makes a project with the stages `Start`, `Label` and `Complete`.
+#[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = ProjectBody,
+    responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<ProjectBody>,
+) -> Result<Json<ProjectAnswer>, ApiError> {
+    let owner = app.labelling.admin().await?.id;
+    let kind = body.kind.as_deref().unwrap_or("ango");
+    let project = app.labelling.create_project(&body.name, &body.description, kind, owner).await?;
+    answer(&app, &project).await
+}
+
+/// One project.
+#[utoipa::path(get, path = "/api/v1/projects/{id}", tag = "projects", params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, body = ProjectAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<ProjectAnswer>, ApiError> {
+    let project = find(&app, &id).await?;
+    answer(&app, &project).await
+}
+
+/// Deletes a project with its assets, tasks and files.
+#[utoipa::path(delete, path = "/api/v1/projects/{id}", tag = "projects", params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Json_>, ApiError> {
+    let project = find(&app, &id).await?;
+    app.labelling.purge_project(project.id, &project.name).await?;
+    Ok(Json(json!({ "deleted": id })))
+}
+
+/// Replaces the classes: `tools`, `classifications`, `relations`. What has no `schemaId` gets one.
+#[utoipa::path(put, path = "/api/v1/projects/{id}/schema", tag = "projects", params(("id" = String, Path, description = "Its id")),
+    request_body = Object, responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn set_schema(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<Json_>,
+) -> Result<Json<ProjectAnswer>, ApiError> {
+    let project = find(&app, &id).await?;
+    let project = app.labelling.set_schema(project.id, &body).await?;
+    answer(&app, &project).await
+}
+
+/// Replaces the stages: a list of objects with `id`, `type`, `name`, `next` and, for a plugin, `pluginId`.
+#[utoipa::path(put, path = "/api/v1/projects/{id}/stages", tag = "projects", params(("id" = String, Path, description = "Its id")),
+    request_body = Vec<Object>, responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
+pub(crate) async fn set_stages(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<Json_>,
+) -> Result<Json<ProjectAnswer>, ApiError> {
+    let project = find(&app, &id).await?;
+    let project = app.labelling.set_stages(project.id, read_stages(&body)?).await?;
+    answer(&app, &project).await
+}
+
+/// Sends every task that is in a plugin stage now to its plugin, also those that failed or were put there by hand.
+#[utoipa::path(post, path = "/api/v1/projects/{id}/stages/{stage}/rerun", tag = "projects",
+    params(("id" = String, Path, description = "The project's id"), ("stage" = String, Path, description = "The stage's id or name")),
+    responses((status = 200, description = "`sent`: how many", body = Object), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn rerun(State(app): State<App>, Path((id, stage)): Path<(String, String)>) -> Result<Json<Json_>, ApiError> {
+    let project = find(&app, &id).await?;
+    let sent = app.labelling.rerun_stage(&project, &stage).await?;
+    Ok(Json(json!({ "sent": sent })))
+}
+
+/// Makes a batch; the one of that name when there is one.
+#[utoipa::path(post, path = "/api/v1/projects/{id}/batches", tag = "projects", params(("id" = String, Path, description = "The project's id")),
+    request_body = BatchBody, responses((status = 200, body = BatchAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn create_batch(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<BatchBody>,
+) -> Result<Json<BatchAnswer>, ApiError> {
+    let project = find(&app, &id).await?;
+    let (_, batch) = app.labelling.create_batch(project.id, &body.name).await?;
+    Ok(Json(BatchAnswer { id: batch.id.to_string(), name: batch.name }))
+}
