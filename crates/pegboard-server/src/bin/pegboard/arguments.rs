@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pegboard_server::config::{FlagValue, Sources};
 
+use crate::hub::arguments::HubCommand;
+
 /// One server on which a team hangs all of its ML plugins.
 ///
 /// Each plugin runs in a process and an environment of its own. `pegboard demo` shows it at work; `pegboard serve` starts a
@@ -218,6 +220,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         client: ClientArguments,
     },
+    /// Remote plugins: scripts that connect to the server, and their sessions.
+    Hub {
+        #[command(subcommand)]
+        command: HubCommand,
+    },
     /// Print every setting, its value and where it came from.
     #[command(after_help = "Examples:\n  pegboard config\n  PEGBOARD__ENGINE__MEMORY=2GiB pegboard config --json")]
     Config {
@@ -416,7 +423,7 @@ pub(crate) struct RunArguments {
     pub(crate) client: ClientArguments,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as KEY=VALUE".to_owned()),
@@ -467,6 +474,7 @@ impl Command {
                 Some(RunCommand::Show { client, .. }) => client,
                 None => &run.client,
             }),
+            Self::Hub { command } => Some(command.client()),
             Self::Plugin { command: PluginCommand::Show { client, .. } | PluginCommand::Reload { client, .. } }
             | Self::Upgrade { client, .. }
             | Self::Uninstall { client, .. }

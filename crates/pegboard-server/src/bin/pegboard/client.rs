@@ -55,6 +55,10 @@ impl Client {
         self.read(self.open(request).await?).await
     }
 
+    pub(crate) async fn put<B: Serialize, T: DeserializeOwned>(&self, path: &[&str], body: &B) -> Result<T, CommandFailure> {
+        self.read(self.open(self.request(Method::PUT, path, &[]).json(body)).await?).await
+    }
+
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CommandFailure> {
         self.read(self.open(self.request(Method::DELETE, path, &[])).await?).await
     }

@@ -12,6 +12,7 @@ mod doctor;
 mod events;
 mod failure;
 mod follow;
+mod hub;
 mod listen;
 mod new;
 mod output;
@@ -94,6 +95,7 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         Command::Plugins { .. } => plugin::list(&client, output).await,
         Command::Plugin { command: PluginCommand::Show { name, .. } } => plugin::show(&client, name, output).await,
         Command::Plugin { command: PluginCommand::Reload { name, .. } } => plugin::reload(&client, name, output).await,
+        Command::Hub { command } => hub::hub(&client, command, output).await,
         Command::Apply { files, .. } => apply::apply(&client, files, output).await,
         Command::Workflows { .. } => resources::workflows(&client, output).await,
         Command::Configs { .. } => resources::configs(&client, output).await,

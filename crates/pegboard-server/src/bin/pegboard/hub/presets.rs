@@ -1,0 +1,61 @@
+//! Presets on the command line.
+
+use pegboard_server::shape::{HubPresetAnswer, HubPresetList};
+use serde_json::Value as Json;
+
+use super::arguments::HubCommand;
+use super::parameters;
+use crate::client::Client;
+use crate::failure::CommandFailure;
+use crate::output::Output;
+
+pub(crate) async fn presets(client: &Client, command: &HubCommand, output: &Output) -> Result<(), CommandFailure> {
+    let HubCommand::Presets { project, plugin, save, config, classes, parameters: more, delete, .. } = command else {
+        return Ok(());
+    };
+    if let Some(preset) = delete {
+        let answer: Json = client.delete(&["hub", "presets", preset]).await?;
+        if output.json {
+            output.data(&answer);
+        } else {
+            output.note(&format!("preset {preset} deleted"));
+        }
+        return Ok(());
+    }
+    if let (Some(name), Some(plugin)) = (save, plugin) {
+        let body = HubPresetAnswer {
+            id: String::new(),
+            project: project.clone(),
+            plugin: plugin.clone(),
+            name: name.clone(),
+            config: config.clone().map_or(Json::Null, Json::String),
+            classes: classes.iter().cloned().collect(),
+            parameters: parameters(more),
+        };
+        let saved: HubPresetAnswer = client.post(&["hub", "presets"], &body).await?;
+        print(&[saved], output);
+        return Ok(());
+    }
+    let mut query = vec![("project", project.as_str())];
+    query.extend(plugin.as_deref().map(|plugin| ("plugin", plugin)));
+    let list: HubPresetList = client.get(&["hub", "presets"], &query).await?;
+    if output.json {
+        output.data(&list);
+    } else if list.presets.is_empty() {
+        output.note("no preset; `--save NAME` saves one");
+    } else {
+        print(&list.presets, output);
+    }
+    Ok(())
+}
+
+fn print(presets: &[HubPresetAnswer], output: &Output) {
+    if let ([preset], true) = (presets, output.json) {
+        output.data(preset);
+        return;
+    }
+    let text = |config: &Json| config.as_str().map_or_else(|| config.to_string(), str::to_owned);
+    let row =
+        |preset: &HubPresetAnswer| vec![preset.id.clone(), preset.plugin.clone(), preset.name.clone(), text(&preset.config)];
+    output.table(&["PRESET", "PLUGIN", "NAME", "CONFIG"], presets.iter().map(row).collect());
+}
