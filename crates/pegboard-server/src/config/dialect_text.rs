@@ -77,10 +77,10 @@ mod tests {
 
     #[test]
     fn variables_are_filled_in_where_they_are_set() {
-        let variables = [("HOME".to_owned(), "/home/u".to_owned()), ("X_1".to_owned(), "x".to_owned())];
+        let variables = [("HOME".to_owned(), "/srv/u".to_owned()), ("X_1".to_owned(), "x".to_owned())];
         for (text, expected) in [
-            ("$HOME/a", "/home/u/a"),
-            ("${HOME}a${X_1}", "/home/uax"),
+            ("$HOME/a", "/srv/u/a"),
+            ("${HOME}a${X_1}", "/srv/uax"),
             ("$env{X_1}", "x"),
             ("pa$$word", "pa$$word"),
             ("$UNSET and ${UNSET}", "$UNSET and ${UNSET}"),

@@ -31,7 +31,9 @@ A value comes from the first of these places that has one:
 1. a flag (`--listen`, `--data`, `--url`, or `--set section.key=value` for any setting);
 2. a variable: `PEGBOARD__SECTION__KEY`, so `engine.memory` is `PEGBOARD__ENGINE__MEMORY`; `PEGBOARD_URL` is short for `PEGBOARD__SERVER__URL`;
 3. one file: the one named by `--config`, else `pegboard.toml` in the working directory, else `pegboard.toml` in the data directory;
-4. the default.
+4. Flowdapt's own configuration: variables `FLOWDAPT__…`, then `flowdapt.yaml` where there is no file of ours; `docs/compat/flowdapt.md`
+   says what its keys become;
+5. the default.
 
 `pegboard config` prints every value and where it came from. A key or variable that does not exist is an error.
 
