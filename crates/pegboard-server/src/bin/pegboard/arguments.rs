@@ -434,7 +434,10 @@ impl Arguments {
     /// The layers of settings below and from these arguments.
     pub(crate) fn sources(&self) -> Sources {
         let mut sources = Sources::from_process();
-        sources.file.clone_from(&self.config);
+        // There `--config` is the config of a run.
+        if !matches!(self.command, Command::Hub { .. }) {
+            sources.file.clone_from(&self.config);
+        }
         for (key, value) in &self.settings {
             sources.flags.push(FlagValue { flag: format!("--set {key}"), key: key.clone(), value: value.clone() });
         }

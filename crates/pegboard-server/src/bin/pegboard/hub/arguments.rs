@@ -183,7 +183,7 @@ pub(crate) enum HubCommand {
         save: Option<String>,
         /// A JSON object, for --save.
         #[arg(long, value_name = "JSON", requires = "save")]
-        config: Option<String>,
+        config: Option<PathBuf>,
         /// One pair of the plugin's class and the project's tool, for --save.
         #[arg(long = "class", value_name = "CLASS=TOOL", value_parser = pair, requires = "save")]
         classes: Vec<(String, String)>,
@@ -217,6 +217,11 @@ pub(crate) enum TypeWord {
     MarkdownGenerator,
     /// Makes assets of something else.
     Input,
+}
+
+/// The text of an option that has to be a path.
+pub(crate) fn text(path: Option<&PathBuf>) -> Option<String> {
+    path.map(|path| path.to_string_lossy().into_owned())
 }
 
 impl TypeWord {
@@ -288,8 +293,9 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "ID")]
     pub(crate) project: Option<String>,
     /// A JSON object; default: the preset's, or the plugin's own.
+    // A path in name only: the option stands in place of the one for the settings file, and must be of its kind.
     #[arg(long, value_name = "JSON")]
-    pub(crate) config: Option<String>,
+    pub(crate) config: Option<PathBuf>,
     /// A saved preset: name or id.
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,

@@ -3,7 +3,7 @@
 use pegboard_server::shape::{HubPresetAnswer, HubPresetList};
 use serde_json::Value as Json;
 
-use super::arguments::HubCommand;
+use super::arguments::{HubCommand, text};
 use super::parameters;
 use crate::client::Client;
 use crate::failure::CommandFailure;
@@ -28,7 +28,7 @@ pub(crate) async fn presets(client: &Client, command: &HubCommand, output: &Outp
             project: project.clone(),
             plugin: plugin.clone(),
             name: name.clone(),
-            config: config.clone().map_or(Json::Null, Json::String),
+            config: text(config.as_ref()).map_or(Json::Null, Json::String),
             classes: classes.iter().cloned().collect(),
             parameters: parameters(more),
         };
@@ -54,8 +54,8 @@ fn print(presets: &[HubPresetAnswer], output: &Output) {
         output.data(preset);
         return;
     }
-    let text = |config: &Json| config.as_str().map_or_else(|| config.to_string(), str::to_owned);
+    let said = |config: &Json| config.as_str().map_or_else(|| config.to_string(), str::to_owned);
     let row =
-        |preset: &HubPresetAnswer| vec![preset.id.clone(), preset.plugin.clone(), preset.name.clone(), text(&preset.config)];
+        |preset: &HubPresetAnswer| vec![preset.id.clone(), preset.plugin.clone(), preset.name.clone(), said(&preset.config)];
     output.table(&["PRESET", "PLUGIN", "NAME", "CONFIG"], presets.iter().map(row).collect());
 }

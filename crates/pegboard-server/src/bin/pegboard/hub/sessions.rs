@@ -6,7 +6,7 @@ use pegboard_model::Error;
 use pegboard_server::shape::{HubLogPage, HubRunBody, HubSessionAnswer, HubSessionList};
 use serde_json::{Map, Value as Json, json};
 
-use super::arguments::RunArguments;
+use super::arguments::{RunArguments, text};
 use super::plugins::milliseconds;
 use super::{parameters, read, read_text};
 use crate::client::Client;
@@ -16,7 +16,7 @@ use crate::output::{Output, duration, instant};
 pub(crate) async fn run(client: &Client, run: &RunArguments, output: &Output) -> Result<(), CommandFailure> {
     let body = HubRunBody {
         project: run.project.clone(),
-        config: run.config.clone().map(Json::String),
+        config: text(run.config.as_ref()).map(Json::String),
         classes: run.classes.iter().cloned().collect(),
         parameters: taken(run)?,
         preset: run.preset.clone(),
