@@ -5,6 +5,7 @@
 //! connection says counts only for sessions of the plugin that it proved to be.
 
 mod answer;
+mod native;
 mod place;
 mod queue;
 mod speech;
@@ -20,6 +21,8 @@ use tokio::sync::{mpsc, watch};
 use crate::link::Order;
 use crate::options::HubOptions;
 use crate::presence::Presence;
+
+use native::NativeLink;
 
 /// Sessions that have ended and whose late lines are still taken.
 const LINGERING: usize = 2_000;
@@ -73,6 +76,8 @@ struct Active {
     masks: Vec<String>,
     key: Option<HubId>,
     sent_at: Option<Timestamp>,
+    /// The process of our own client that has it.
+    process: Option<Arc<str>>,
     /// When the client said that its handler has ended.
     handled_at: Option<Timestamp>,
     /// Answers that came at once and without a reason: the client was busy.
@@ -109,6 +114,8 @@ struct LinkState {
     orders: mpsc::UnboundedSender<Order>,
     sessions: u32,
     tasks: u32,
+    /// Of a client of our own: which process it is, and how many sessions it takes at once.
+    native: Option<NativeLink>,
 }
 
 /// See the module.
@@ -246,7 +253,9 @@ impl Board {
     /// Tasks of workflows that the plugin can take at once; zero when it is not here.
     pub(crate) fn task_slots(&self, plugin: HubId, now: Timestamp) -> usize {
         let Some(presence) = self.presence(plugin, now).filter(|presence| presence.live) else { return 0 };
-        let each = self.plugins.get(&plugin).and_then(|entry| entry.record.limits.tasks).unwrap_or(1);
+        let Some(entry) = self.plugins.get(&plugin) else { return 0 };
+        let said = entry.links.iter().filter_map(|link| self.links.get(link)?.native.as_ref()?.concurrency).max();
+        let each = entry.record.limits.tasks.or(said).unwrap_or(1);
         presence.connections.max(1) * each as usize
     }
 
@@ -270,6 +279,7 @@ impl Active {
             masks: Vec::new(),
             key: None,
             sent_at: None,
+            process: None,
             handled_at: None,
             busy_answers: 0,
             late: 0,

@@ -21,7 +21,7 @@ use crate::options::HubOptions;
 use crate::presence::Presence;
 use crate::recorder::{self, Job};
 use crate::rest::RestCaller;
-use crate::wire::event::{Heartbeat, Line, Response};
+use crate::wire::event::{Heartbeat, Line, Progress, Response};
 
 /// How often the board looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
@@ -190,6 +190,10 @@ impl Hub {
 
     pub(crate) fn response(&self, link: u64, response: Response) {
         self.with(|board, effects| board.response(link, response, now(), effects));
+    }
+
+    pub(crate) fn progress(&self, link: u64, said: Progress) {
+        self.board().progress(link, &said, now());
     }
 
     pub(crate) fn handled(&self, link: u64, session: HubId) {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::hub::Hub;
-use crate::wire::event::{Heartbeat, Line, Response, attach};
+use crate::wire::event::{Heartbeat, Line, Progress, Response, attach};
 use crate::wire::packet::{self, Message, NAMESPACE, Packet};
 
 /// Acknowledgements that may be open; more sessions are not sent at once.
@@ -28,6 +28,13 @@ pub(crate) enum Order {
         /// Its session.
         session: HubId,
         /// The payload: text of a JSON object.
+        payload: String,
+    },
+    /// Tell a client of our own something; the others ignore such events.
+    Tell {
+        /// `welcome`, `refused` or `cancel`.
+        name: &'static str,
+        /// Text of a JSON object.
         payload: String,
     },
     /// Close: nobody knows who it is.
@@ -162,6 +169,7 @@ impl Link {
                 }
                 Ok(packet::event("plugin", self.next_ack, &payload))
             }
+            Some(Order::Tell { name, payload }) => Ok(packet::notice(name, &payload)),
             Some(Order::Close) | None => Err(self.end(Ending::Asked)),
         }
     }
@@ -207,6 +215,11 @@ impl Link {
             Some("response") => {
                 if let Some(response) = Response::read(payload) {
                     self.hub.response(self.number, response);
+                }
+            }
+            Some("progress") => {
+                if let Some(said) = Progress::read(&payload) {
+                    self.hub.progress(self.number, said);
                 }
             }
             _ => {}

@@ -51,6 +51,10 @@ impl Board {
             }
         }
         (active.place, active.sent_at) = (Place::Sent(carrier), Some(now));
+        active.process = match carrier {
+            Carrier::Link(number) => self.links.get(&number).and_then(|link| Some(Arc::clone(&link.native.as_ref()?.process))),
+            Carrier::Rest => None,
+        };
         true
     }
 
@@ -58,6 +62,12 @@ impl Board {
     pub(crate) fn response(&mut self, number: u64, response: Response, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(Identity::Bound(plugin)) = self.links.get(&number).map(|link| link.identity) else { return };
         if let Some(id) = response.session.filter(|id| self.is_of(*id, plugin)) {
+            if let Some(active) = self.sessions.get_mut(&id) {
+                if active.is_over() && response.is_cancelled {
+                    return;
+                }
+                active.session.last_error = response.reason.or(active.session.last_error.take());
+            }
             self.conclude(id, response.outcome, now, effects);
         }
     }
@@ -177,6 +187,11 @@ impl Board {
         // The record has it; what lingers is there for late lines.
         (active.session.result, active.session.parameters) = (Json::Null, Map::new());
         active.session.config.clear();
+        if let Place::Sent(carrier) = old
+            && state != SessionState::Finished
+        {
+            self.tell_cancelled(id, carrier);
+        }
         if let Place::Preparing(carrier) | Place::Sent(carrier) = old {
             self.count(id, carrier, false);
         }

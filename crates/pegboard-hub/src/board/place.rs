@@ -1,13 +1,14 @@
 //! Connections come and go, and sessions stay: who had a run when its connection closed, and who has it next.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pegboard_model::{HubId, Timestamp};
 use tokio::sync::mpsc;
 
 use super::queue::later;
-use super::{Board, Carrier, Effect, Identity, LinkState, Place, QUARANTINE, within};
+use super::{Active, Board, Carrier, Effect, Identity, LinkState, Place, QUARANTINE, within};
 use crate::failure;
 use crate::keyring::is_secret;
 use crate::link::{Ending, Order};
@@ -15,6 +16,8 @@ use crate::wire::event::Heartbeat;
 
 /// A client whose connection breaks is back within milliseconds; a new process takes longer to start.
 const REUNION: Duration = Duration::from_secs(1);
+/// The same for our own client, which waits between its attempts and says what it still works on when it is back.
+const NATIVE_REUNION: Duration = Duration::from_secs(5);
 /// How often a run is sent when processes end under it.
 const ATTEMPTS: u32 = 2;
 
@@ -23,8 +26,16 @@ impl Board {
     pub(crate) fn arrived(&mut self, address: IpAddr, orders: mpsc::UnboundedSender<Order>, now: Timestamp) -> u64 {
         let number = self.next_link;
         self.next_link += 1;
-        let state =
-            LinkState { identity: Identity::Unknown, address, opened_at: now, heard_at: now, orders, sessions: 0, tasks: 0 };
+        let state = LinkState {
+            identity: Identity::Unknown,
+            address,
+            opened_at: now,
+            heard_at: now,
+            orders,
+            sessions: 0,
+            tasks: 0,
+            native: None,
+        };
         self.links.insert(number, state);
         self.unknown.insert((now, number));
         number
@@ -43,8 +54,10 @@ impl Board {
         let Some(link) = self.links.get_mut(&number) else { return };
         let (before, opened_at, address) = (link.identity, link.opened_at, link.address);
         link.heard_at = now;
+        let native = said.as_ref().and_then(|said| said.native.clone());
+        let running = link.introduce(native);
         match (proved, before) {
-            (Some(id), Identity::Bound(known)) if id == known => return,
+            (Some(id), Identity::Bound(known)) if id == known => return self.claim(number, id, &running, now, effects),
             (Some(id), _) => link.identity = Identity::Bound(id),
             // Not what a real client sends; one odd beat is no reason to forget who it is.
             (None, _) if said.is_none() && matches!(before, Identity::Bound(_)) => return,
@@ -52,14 +65,19 @@ impl Board {
         }
         self.unknown.remove(&(opened_at, number));
         if let Identity::Bound(known) = before {
-            self.unbind(number, known, now);
+            self.unbind(number, known, false, now);
         }
         if before == Identity::Refused {
             self.release(address);
         }
         match proved {
-            Some(id) => self.bound(number, id, now, effects),
+            Some(id) => {
+                self.welcome(number, id);
+                self.claim(number, id, &running, now, effects);
+                self.bound(number, id, now, effects);
+            }
             None => {
+                self.refuse(number);
                 let refused = self.quarantine.entry(address).or_default();
                 *refused += 1;
                 tracing::warn!(peer = %address, connections = *refused, "a plugin's id and secret do not fit; it gets no runs");
@@ -86,10 +104,17 @@ impl Board {
         entry.links.push(number);
         entry.left_at = None;
         let running: Vec<HubId> = entry.running.iter().copied().collect();
+        let process = self.links.get(&number).and_then(|link| link.native.as_ref()).map(|native| Arc::clone(&native.process));
         for id in running {
             let Some(active) = self.sessions.get_mut(&id) else { continue };
             let Place::Orphan { kin_until, .. } = active.place else { continue };
-            if now < kin_until {
+            // Who says what it works on has said so, and this is not among it.
+            let is_lost = process.is_some() && active.process == process;
+            if is_lost {
+                self.offer_again(id, now, effects);
+            } else if now < kin_until && (process.is_some() || active.process.is_some()) {
+                // Of another process, which may still come back.
+            } else if now < kin_until {
                 // The process of before: it is still at work, and answers here.
                 active.place = Place::Sent(Carrier::Link(number));
                 self.count(id, Carrier::Link(number), true);
@@ -141,7 +166,7 @@ impl Board {
                 if let Some(heir) = heir {
                     self.inherit(number, heir, plugin);
                 }
-                self.unbind(number, plugin, now);
+                self.unbind(number, plugin, *ending == Ending::Asked, now);
                 self.pump(plugin, now, effects);
             }
         }
@@ -155,11 +180,13 @@ impl Board {
     }
 
     fn inherit(&mut self, number: u64, heir: u64, plugin: HubId) {
+        let process = self.links.get(&heir).and_then(|link| link.native.as_ref()).map(|native| Arc::clone(&native.process));
         for id in self.sent_to(number, plugin) {
-            if let Some(active) = self.sessions.get_mut(&id) {
+            let is_kin = |active: &&mut Active| active.process.is_none() || active.process == process;
+            if let Some(active) = self.sessions.get_mut(&id).filter(is_kin) {
                 active.place = Place::Sent(Carrier::Link(heir));
+                self.count(id, Carrier::Link(heir), true);
             }
-            self.count(id, Carrier::Link(heir), true);
         }
     }
 
@@ -171,7 +198,7 @@ impl Board {
     }
 
     /// Takes a connection from its plugin; what it had is without one.
-    fn unbind(&mut self, number: u64, plugin: HubId, now: Timestamp) {
+    fn unbind(&mut self, number: u64, plugin: HubId, leaves: bool, now: Timestamp) {
         let orphans = self.sent_to(number, plugin);
         let Some(entry) = self.plugins.get_mut(&plugin) else { return };
         entry.links.retain(|other| *other != number);
@@ -180,7 +207,14 @@ impl Board {
         }
         for id in orphans {
             if let Some(active) = self.sessions.get_mut(&id) {
-                active.place = Place::Orphan { since: now, kin_until: later(now, REUNION) };
+                // A client of our own says what it works on, and may need longer: it waits between its attempts.
+                let reunion = match &active.process {
+                    // It said goodbye.
+                    Some(_) if leaves => Duration::ZERO,
+                    Some(_) => NATIVE_REUNION,
+                    None => REUNION,
+                };
+                active.place = Place::Orphan { since: now, kin_until: later(now, reunion) };
             }
         }
         if let Some(link) = self.links.get_mut(&number) {

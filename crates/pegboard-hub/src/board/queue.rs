@@ -71,8 +71,10 @@ impl Board {
     /// The live connection with the fewest sessions, the one that was heard last among equals; none when all are full.
     fn carrier(&self, record: &RemotePlugin, is_task: bool, now: Timestamp) -> Option<Carrier> {
         let entry = self.plugins.get(&record.id)?;
-        let most = record.limits.sessions.unwrap_or(self.options.sessions_per_connection);
-        let most_tasks = record.limits.tasks.unwrap_or(1);
+        // What the record says comes first, then what the client says.
+        let (said, said_tasks) = (record.limits.sessions, record.limits.tasks);
+        let most = said.unwrap_or(self.options.sessions_per_connection);
+        let most_tasks = said_tasks.unwrap_or(1);
         if matches!(record.connector, Connector::Rest { .. }) && entry.links.is_empty() {
             let is_here = entry.answers_until.is_some_and(|until| now < until);
             let tasks = entry.running.iter().filter(|id| self.sessions.get(id).is_some_and(Active::is_task)).count();
@@ -80,6 +82,8 @@ impl Board {
             return (is_here && room).then_some(Carrier::Rest);
         }
         let free = entry.links.iter().filter_map(|number| Some((*number, self.links.get(number)?))).filter(|(_, link)| {
+            let most = said.or(link.concurrency()).unwrap_or(most);
+            let most_tasks = said_tasks.or(link.concurrency()).unwrap_or(most_tasks);
             let room = if is_task { link.tasks < most_tasks } else { link.sessions < most };
             room && within(link.heard_at, self.options.time_to_live, now)
         });
@@ -102,6 +106,20 @@ impl Board {
         }
         self.record(id, effects);
         effects.push(Effect::Prepare { session, plugin: record, carrier });
+    }
+
+    /// Out of the queue without being sent: a client has it already.
+    pub(super) fn take_from_queue(&mut self, id: HubId, plugin: HubId, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(active) = self.sessions.get_mut(&id) else { return };
+        active.session.state = SessionState::Running;
+        active.session.started_at.get_or_insert(now);
+        active.session.not_before = None;
+        active.sent_at = Some(active.sent_at.unwrap_or(now));
+        if let Some(entry) = self.plugins.get_mut(&plugin) {
+            entry.queue.retain(|other| *other != id);
+            entry.running.insert(id);
+        }
+        self.record(id, effects);
     }
 
     /// Back to the front of the queue.

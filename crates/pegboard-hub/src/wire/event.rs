@@ -1,4 +1,5 @@
-//! What clients say: heartbeat, log, response (Ango specification, 2.4 to 2.7).
+//! What clients say: heartbeat, log, response (Ango specification, 2.4 to 2.7), and what our own client says beyond that: which
+//! process it is and which sessions it still works on, how far a session is, why it failed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +19,19 @@ pub struct Heartbeat {
     pub id: String,
     /// As it was said.
     pub secret: String,
+    /// What our own client says besides.
+    pub native: Option<Native>,
+}
+
+/// What a client says that knows more than the released ones: it takes `welcome`, `refused` and `cancel`, and says `progress`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Native {
+    /// Tells one process from the next one of the same plugin.
+    pub process: String,
+    /// Sessions that it has not answered, or whose answer was not confirmed.
+    pub running: Vec<HubId>,
+    /// Sessions that it works on at once.
+    pub concurrency: Option<u32>,
 }
 
 impl Heartbeat {
@@ -25,7 +39,16 @@ impl Heartbeat {
     #[must_use]
     pub fn read(payload: &Json) -> Option<Self> {
         let text = |key: &str| payload.get(key)?.as_str().map(str::to_owned);
-        Some(Self { id: text("id")?, secret: text("secret")? })
+        let running = || payload.get("running").and_then(Json::as_array).into_iter().flatten();
+        let native = text("process").map(|process| Native {
+            process,
+            running: running().filter_map(|id| id.as_str()?.parse().ok()).collect(),
+            concurrency: payload
+                .get("concurrency")
+                .and_then(Json::as_u64)
+                .map(|most| u32::try_from(most).unwrap_or(u32::MAX).max(1)),
+        });
+        Some(Self { id: text("id")?, secret: text("secret")?, native })
     }
 }
 
@@ -75,6 +98,37 @@ pub struct Response {
     pub session: Option<HubId>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why it failed, when the client says so.
+    pub reason: Option<String>,
+    /// It ended because we asked for it.
+    pub is_cancelled: bool,
+}
+
+/// How far a run is, from a client that says it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Progress {
+    /// Whose it is.
+    pub session: HubId,
+    /// In whole units; none when the whole is not known.
+    pub progress: Option<SessionProgress>,
+}
+
+impl Progress {
+    /// Reads the payload of a `progress`. None when it is none.
+    #[must_use]
+    pub fn read(payload: &Json) -> Option<Self> {
+        let session = session(payload.get("session"))?;
+        let number = |key: &str| payload.get(key).and_then(Json::as_f64).filter(|number| number.is_finite() && *number >= 0.0);
+        let whole = |total: f64, done: f64| {
+            // A share, as `0.4` of `1`, is told in thousandths.
+            let is_whole = total.fract() == 0.0 && done.fract() == 0.0;
+            let (total, done) = if is_whole { (total, done) } else { (1000.0, done / total * 1000.0) };
+            // Numbers this large are not counted; a conversion beyond the range stops at its end.
+            SessionProgress { total: total as u64, done: done as u64 }
+        };
+        let progress = number("total").filter(|total| *total > 0.0).and_then(|total| Some(whole(total, number("done")?)));
+        Some(Self { session, progress })
+    }
 }
 
 /// How a run ended.
@@ -95,14 +149,16 @@ impl Response {
         let Json::Object(mut entries) = payload else { return None };
         let session = session(entries.get("session"));
         if is_true(entries.get("error")) {
-            return Some(Self { session, outcome: Outcome::Error });
+            let is_cancelled = is_true(entries.get("cancelled"));
+            let reason = entries.remove("message").and_then(|text| text.as_str().map(|text| cut(text.to_owned())));
+            return Some(Self { session, outcome: Outcome::Error, reason, is_cancelled });
         }
         let response = entries.remove("response")?;
         let outcome = match response {
             Json::String(url) if is_true(entries.get("export")) => Outcome::Export(url),
             other => Outcome::Result(other),
         };
-        Some(Self { session, outcome })
+        Some(Self { session, outcome, reason: None, is_cancelled: false })
     }
 }
 
@@ -179,7 +235,12 @@ mod tests {
     #[test]
     fn heartbeats() {
         let read = |json| Heartbeat::read(&json);
-        assert_eq!(read(json!({"id": "p", "secret": "s"})), Some(Heartbeat { id: "p".into(), secret: "s".into() }));
+        let plain = Heartbeat { id: "p".into(), secret: "s".into(), native: None };
+        assert_eq!(read(json!({"id": "p", "secret": "s"})), Some(plain));
+        let native =
+            json!({"id": "p", "secret": "s", "process": "x", "running": [ID, 1, "?"], "concurrency": 3, "type": "model"});
+        let said = Native { process: "x".into(), running: vec![ID.parse().unwrap()], concurrency: Some(3) };
+        assert_eq!(read(native).unwrap().native, Some(said));
         for wrong in [json!(null), json!("x"), json!({"id": "p"}), json!({"id": 1, "secret": "s"}), json!([])] {
             assert_eq!(read(wrong), None);
         }
@@ -240,6 +301,29 @@ mod tests {
             assert_eq!(outcome(wrong), None);
         }
         assert_eq!(Response::read(json!({"response": 1, "session": ""})).unwrap().session, None);
+    }
+
+    #[test]
+    fn reasons_and_cancelled_runs() {
+        let said = Response::read(json!({"error": true, "session": ID, "message": "KeyError: 'x'"})).unwrap();
+        assert_eq!((said.reason.as_deref(), said.is_cancelled), (Some("KeyError: 'x'"), false));
+        assert!(Response::read(json!({"error": true, "session": ID, "cancelled": true})).unwrap().is_cancelled);
+    }
+
+    #[test]
+    fn progress_of_our_own_client() {
+        for (done, total, expected) in [
+            (json!(40), json!(120), Some((120, 40))),
+            (json!(0.4), json!(1), Some((1000, 400))),
+            (json!(40), json!(null), None),
+            (json!(1), json!(0), None),
+            (json!(-1), json!(10), None),
+            (json!("x"), json!(10), None),
+        ] {
+            let read = Progress::read(&json!({"session": ID, "done": done, "total": total})).unwrap();
+            assert_eq!(read.progress.map(|one| (one.total, one.done)), expected, "{done} {total}");
+        }
+        assert_eq!(Progress::read(&json!({"session": "", "done": 1, "total": 2})), None);
     }
 
     #[test]

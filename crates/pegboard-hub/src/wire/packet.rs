@@ -153,6 +153,12 @@ pub fn event(name: &str, id: u64, payload: &str) -> String {
     frame
 }
 
+/// An event in [`NAMESPACE`] that wants no acknowledgement; `payload` is JSON text.
+#[must_use]
+pub fn notice(name: &str, payload: &str) -> String {
+    format!("42{NAMESPACE},[\"{name}\",{payload}]")
+}
+
 /// An empty acknowledgement.
 #[must_use]
 pub fn acknowledged(namespace: &str, id: u64) -> String {
@@ -244,6 +250,7 @@ mod tests {
         assert!(open("S", &["websocket"], 1, 1, 1).contains(r#""upgrades":["websocket"]"#));
         assert_eq!(connected("/plugin", "N"), r#"40/plugin,{"sid":"N"}"#);
         assert_eq!(connected("/", "N"), r#"40{"sid":"N"}"#);
+        assert_eq!(notice("cancel", "{}"), r#"42/plugin,["cancel",{}]"#);
         assert_eq!(event("plugin", 7, "{\"a\":1}"), r#"42/plugin,7["plugin",{"a":1}]"#);
         assert_eq!(refused("/x"), r#"44/x,{"message":"Invalid namespace"}"#);
         assert_eq!(acknowledged("/plugin", 4), "43/plugin,4[]");

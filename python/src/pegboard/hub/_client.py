@@ -137,7 +137,7 @@ class Client:
                 task.result()
         finally:
             await end(tasks)
-            await connection.close()
+            await connection.close(leaving=self._stopping.is_set())
             self._outbox.forget(lambda one: one.acknowledges is not None and one.acknowledges[0] <= number)
             self._again()
 
@@ -259,8 +259,14 @@ class Client:
         task.add_done_callback(self._tasks.discard)
 
     def _cancel(self, body: dict[str, Any]) -> None:
-        run = self._runs.get(str(body.get("session") or ""))
-        if run is not None and not run.is_cancelled:
+        session = str(body.get("session") or "")
+        run = self._runs.get(session)
+        if run is not None and run.is_over:
+            # The hub has it, or wants it no more: its confirmation was lost.
+            self._outbox.forget(lambda one: one.result_of == session)
+            self._unconfirmed = {id: one for id, one in self._unconfirmed.items() if one.result_of != session}
+            self._forget(session)
+        elif run is not None and not run.is_cancelled:
             own.info("session %s: cancelled", run.session)
             run.cancel()
 

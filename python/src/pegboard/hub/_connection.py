@@ -107,10 +107,11 @@ class Connection:
             for message in messages:
                 await self._socket.send(message)
 
-    async def close(self) -> None:
-        """Leaves in good order. Never raises."""
-        with suppress(ConnectionLost, asyncio.TimeoutError):
-            await asyncio.wait_for(self.send([*_packets.messages(_packets.DISCONNECT), _packets.CLOSE]), 1)
+    async def close(self, *, leaving: bool = False) -> None:
+        """Closes. Who is `leaving` says so: its runs can be given to another process at once. Never raises."""
+        if leaving:
+            with suppress(ConnectionLost, asyncio.TimeoutError):
+                await asyncio.wait_for(self.send([*_packets.messages(_packets.DISCONNECT), _packets.CLOSE]), 1)
         await self._socket.close()
 
 
