@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod call;
+pub mod catalog;
 pub mod config;
 pub mod error;
 pub mod hub;
@@ -24,6 +25,9 @@ pub mod worker;
 pub mod workflow;
 
 pub use call::{Call, CallEvent, Failure, FailureKind, ItemOutcome, Operation, RunContext};
+pub use catalog::artifact::{Artifact, ArtifactOrigin};
+pub use catalog::file::{ArtifactFile, FileFormat, TableColumn};
+pub use catalog::name::{ArtifactKind, ArtifactName, ArtifactReference};
 pub use config::{Config, ConfigSpec, Selector, SelectorType, SelectorValue};
 pub use error::{Error, ErrorKind};
 pub use hub::{

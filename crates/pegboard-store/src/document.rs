@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use pegboard_model::{
-    ApiKey, Asset, Event, Issue, Organization, PastStage, PluginRecord, Preset, Project, RemotePlugin, Resource, ResourceSpec,
-    Run, Session, StageRun, Storage, Task, User,
+    ApiKey, Artifact, Asset, Event, Issue, Organization, PastStage, PluginRecord, Preset, Project, RemotePlugin, Resource,
+    ResourceSpec, Run, Session, StageRun, Storage, Task, User,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,10 @@ impl Document for Run {
 
 impl Document for StageRun {
     const KIND: &'static str = "stage_run";
+}
+
+impl Document for Artifact {
+    const KIND: &'static str = "artifact";
 }
 
 impl Document for RemotePlugin {
@@ -151,6 +155,7 @@ mod tests {
         check::<PastStage>();
         check::<Issue>();
         check::<Storage>();
+        check::<Artifact>();
         check::<RemotePlugin>();
         check::<Preset>();
         check::<Session>();

@@ -1,6 +1,7 @@
 //! The way in: opening, closing, and where each noun's statements go.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -80,6 +81,12 @@ impl Store {
     /// All keys that begin with `prefix`, in byte order.
     pub async fn object_keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         self.inner.objects.keys(prefix).await
+    }
+
+    /// Where the object's bytes lie on this machine: a file that is there or not, and is never changed in place. None when they
+    /// lie in a bucket.
+    pub fn object_file(&self, key: &str) -> Result<Option<PathBuf>, StoreError> {
+        self.inner.objects.file(key)
     }
 
     pub(crate) fn objects(&self) -> &Objects {

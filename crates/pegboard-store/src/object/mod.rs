@@ -9,6 +9,7 @@ mod s3;
 mod stream;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,6 +35,8 @@ pub(crate) struct Objects {
     keys: Keys,
     /// Large objects are sent in parts, several at once; a bucket takes at most 5 GiB in one.
     in_parts: bool,
+    /// Of objects on this machine.
+    folder: Option<PathBuf>,
     closed: AtomicBool,
 }
 
@@ -43,7 +46,8 @@ impl Objects {
             Some(s3) => (s3::open(s3).await?, Keys::in_bucket(&s3.prefix)),
             None => (local::open(options.directory.join("objects")).await?, Keys::in_folder()),
         };
-        Ok(Self { driver, keys, in_parts: options.s3.is_some(), closed: AtomicBool::new(false) })
+        let folder = options.s3.is_none().then(|| options.directory.join("objects"));
+        Ok(Self { driver, keys, in_parts: options.s3.is_some(), folder, closed: AtomicBool::new(false) })
     }
 
     pub(crate) fn close(&self) {
@@ -94,6 +98,12 @@ impl Objects {
             .map_err(from_driver)?;
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// Where the object's bytes lie on this machine, if they do.
+    pub(crate) fn file(&self, key: &str) -> Result<Option<PathBuf>, StoreError> {
+        let path = self.keys.to_path(key)?;
+        Ok(self.folder.as_ref().map(|folder| folder.join(path.as_ref())))
     }
 
     fn driver(&self) -> Result<&dyn ObjectStore, StoreError> {
