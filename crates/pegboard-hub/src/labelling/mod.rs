@@ -12,7 +12,7 @@ pub mod answer;
 pub mod assets;
 pub mod export;
 pub mod filter;
-// pub mod formats;
+pub mod formats;
 pub mod issues;
 pub mod links;
 pub mod moves;
