@@ -89,6 +89,7 @@ fn options(data: PathBuf) -> EngineOptions {
         read_only_values: false,
         preload: ["numpy", "pandas", "pyarrow"].map(str::to_owned).to_vec(),
         output_limit: 1 << 20,
+        variables: Vec::new(),
     }
 }
 

@@ -47,6 +47,8 @@ use version::Code;
 
 /// Events that a slow receiver may fall behind.
 const EVENTS: usize = 4096;
+/// What workers need that read the catalog's tables.
+const TABLES: &str = "duckdb>=1.4,<3\npyarrow>=15\n";
 
 /// Handle; cheap to clone.
 #[derive(Clone)]
@@ -64,6 +66,8 @@ struct Inner {
     /// Held while the directory is replaced.
     editing: Mutex<()>,
     base: Arc<Pool>,
+    /// Workers that read and ask the catalog's tables.
+    tables: Arc<Pool>,
     /// Every pool that may still have workers, those of removed plugins included.
     pools: Mutex<Vec<Weak<Pool>>>,
     /// By plugin; they outlive the plugin, so that an install waits for the removal before it.
@@ -101,9 +105,14 @@ impl Engine {
         let blocks = opened.map_err(|_| Error::internal("engine-start", "opening the table of shared values was given up"))??;
         let sources = Sources::new(options.clone(), host.folder, Arc::clone(&blocks));
         let closing = CancellationToken::new();
-        let base_options = pool_options(&options, PluginName::base());
-        let base = Pool::new(base_options, History::default(), closing.child_token(), Box::new(|_| {}));
-        base.offer(sources.base(environments.clone()));
+        let own = |plugin: PluginName, requirements| {
+            let pool_options = pool_options(&options, plugin.clone());
+            let pool = Pool::new(pool_options, History::default(), closing.child_token(), Box::new(|_| {}));
+            pool.offer(sources.own(plugin, requirements, environments.clone()));
+            pool
+        };
+        let base = own(PluginName::base(), "");
+        let tables = own(PluginName::tables(), TABLES);
         let scripts = ScriptOptions {
             folder: options.data.join("scripts"),
             limits: options.limits.clone(),
@@ -111,8 +120,9 @@ impl Engine {
         };
         let inner = Arc::new(Inner {
             scripts: Scripts::new(scripts, environments.clone()),
-            pools: Mutex::new(vec![Arc::downgrade(&base)]),
+            pools: Mutex::new(vec![Arc::downgrade(&base), Arc::downgrade(&tables)]),
             base,
+            tables,
             environments,
             sources,
             blocks,
@@ -245,6 +255,9 @@ impl PluginRunner for Engine {
         }
         if call.plugin == PluginName::base() {
             return inner.base.call(call).boxed();
+        }
+        if call.plugin == PluginName::tables() {
+            return inner.tables.call(call).boxed();
         }
         inner.past[0].fetch_add(1, Ordering::Relaxed);
         inner.past[1].fetch_add(1, Ordering::Relaxed);

@@ -42,6 +42,8 @@ pub struct ZygoteOptions {
     pub preload: Vec<String>,
     /// Folder of modules that workers can import as `user_modules`.
     pub user_modules: Option<PathBuf>,
+    /// Environment variables besides our own.
+    pub variables: Vec<(String, String)>,
     /// Start fresh interpreters instead of forking copies.
     pub fresh: bool,
     /// From the start to the message that it is parked; also for one fork.
@@ -151,7 +153,8 @@ impl Parked {
                 vec!["--preload".to_owned(), options.preload.join(",")]
             })
             .arguments(options.user_modules.iter().flat_map(|folder| [Path::new("--user-modules"), folder]))
-            .variables(single_threaded());
+            .variables(single_threaded())
+            .variables(options.variables.iter().map(|(name, value)| Variable::set(name, value)));
         let process = start_with_stdin(program, theirs, Target::Null, Target::Descriptor(their_errors)).await.map_err(unable)?;
         let said = Arc::new(Mutex::new(VecDeque::new()));
         let listen = tokio::spawn(keep_lines(errors, Arc::clone(&said)));

@@ -70,6 +70,18 @@ impl PluginName {
         Self("pegboard-base".to_owned())
     }
 
+    /// Name under which the server's own workers run that read the catalog's tables.
+    #[must_use]
+    pub fn tables() -> Self {
+        Self("pegboard-tables".to_owned())
+    }
+
+    /// Whether workers of this name are the server's own, not those of a plugin.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        matches!(self.0.as_str(), "pegboard-base" | "pegboard-tables")
+    }
+
     /// The name as text, always in normal form.
     #[must_use]
     pub fn as_str(&self) -> &str {

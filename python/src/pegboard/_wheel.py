@@ -1,7 +1,7 @@
-"""Writes the two wheels that plugin environments install: `pegboard` and `flowdapt`.
+"""Writes the wheels that plugin environments install: `pegboard`, `flowdapt` and `workbench`, which holds `sageworks`, too.
 
 Run as `python -I _wheel.py <host folder> <output folder>` by any Python from 3.10; the host folder holds `pegboard/`. Prints one
-JSON object, `{"result": "ok", "wheels": ["pegboard-….whl", "flowdapt-….whl"]}`, or `{"result": "error", "kind": …, "message": …}`
+JSON object, `{"result": "ok", "wheels": ["pegboard-….whl", …]}`, or `{"result": "error", "kind": …, "message": …}`
 and leaves with status 0 either way. The same input gives the same bytes: no clock, no compression, sorted names.
 """
 
@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,20 @@ FLOWDAPT_EXTRAS: Final = {
         "PyYAML>=6",
     ),
 }
+WORKBENCH_VERSION: Final = "0.8.466+pegboard"
+WORKBENCH_SUMMARY: Final = "What Workbench dashboard plugins import, provided by Pegboard"
+# What panels are made with. The versions are those that plugins in the field know: plotly 7 has other traces, pandas 3 other types.
+WORKBENCH_EXTRAS: Final = {
+    "dashboard": (
+        "dash==4.2.0",
+        "dash-ag-grid>=35.2,<36",
+        "dash-bootstrap-components>=2.0.4,<3",
+        "networkx>=3.2",
+        "pandas>=2.2,<3",
+        "plotly>=6.5,<7",
+        "pyarrow>=15",
+    ),
+}
 REQUIRES_PYTHON: Final = ">=3.10"
 # Zip cannot say an earlier time.
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -46,16 +61,25 @@ def main(arguments: list[str]) -> dict[str, object]:
         return {"result": "error", "kind": "usage", "message": "two arguments are needed: host folder and output folder"}
     host, output = Path(arguments[0]), Path(arguments[1])
     package = host / "pegboard"
-    compat = package / "compat" / "flowdapt"
-    for folder in (package, compat):
+    compat, workbench, sageworks = (package / "compat" / name for name in ("flowdapt", "workbench", "sageworks"))
+    for folder in (package, compat, workbench, sageworks):
         if not folder.is_dir():
             return {"result": "error", "kind": "incomplete-host", "message": f"the host folder has no `{folder.relative_to(host)}`"}
     try:
         output.mkdir(parents=True, exist_ok=True)
         version = read_version(package / "_version.py")
         wheels = [
-            write_wheel(output, "pegboard", version, SUMMARY, [], files(package, "pegboard", leave_out=compat)),
-            write_wheel(output, "flowdapt", FLOWDAPT_VERSION, FLOWDAPT_SUMMARY, flowdapt_requires(version), files(compat, "flowdapt")),
+            write_wheel(output, "pegboard", version, SUMMARY, [], files(package, "pegboard", (compat, workbench, sageworks))),
+            write_wheel(output, "flowdapt", FLOWDAPT_VERSION, FLOWDAPT_SUMMARY, requires(version, FLOWDAPT_EXTRAS), files(compat, "flowdapt")),
+            write_wheel(
+                output,
+                "workbench",
+                WORKBENCH_VERSION,
+                WORKBENCH_SUMMARY,
+                requires(version, WORKBENCH_EXTRAS),
+                sorted(files(workbench, "workbench") + files(sageworks, "sageworks")),
+                ("sageworks", "workbench"),
+            ),
         ]
     except (OSError, ValueError) as error:
         return {"result": "error", "kind": "unwritable", "message": str(error)}
@@ -69,21 +93,21 @@ def read_version(path: Path) -> str:
     return found.group(1)
 
 
-def flowdapt_requires(version: str) -> list[str]:
+def requires(version: str, extras: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Lines of the metadata."""
     lines = [f"Requires-Dist: pegboard=={version}"]
-    for extra, requirements in FLOWDAPT_EXTRAS.items():
+    for extra, requirements in extras.items():
         lines.append(f"Provides-Extra: {extra}")
         lines.extend(f'Requires-Dist: {requirement}; extra == "{extra}"' for requirement in requirements)
     return lines
 
 
-def files(folder: Path, prefix: str, leave_out: Path | None = None) -> list[tuple[str, bytes]]:
+def files(folder: Path, prefix: str, leave_out: tuple[Path, ...] = ()) -> list[tuple[str, bytes]]:
     """Name in the archive and content of each source file, sorted by name."""
     found: list[tuple[str, bytes]] = []
     for directory, folders, names in os.walk(folder):
         here = Path(directory)
-        folders[:] = [name for name in folders if name != "__pycache__" and here / name != leave_out]
+        folders[:] = [name for name in folders if name != "__pycache__" and here / name not in leave_out]
         for name in names:
             if not name.endswith((".pyc", ".pyo")):
                 path = here / name
@@ -91,7 +115,15 @@ def files(folder: Path, prefix: str, leave_out: Path | None = None) -> list[tupl
     return sorted(found)
 
 
-def write_wheel(output: Path, name: str, version: str, summary: str, requires: list[str], content: list[tuple[str, bytes]]) -> str:
+def write_wheel(
+    output: Path,
+    name: str,
+    version: str,
+    summary: str,
+    requires: list[str],
+    content: list[tuple[str, bytes]],
+    packages: tuple[str, ...] = (),
+) -> str:
     """Writes beside the final name and renames, so that a reader never sees half a wheel."""
     folder = f"{name}-{version}.dist-info"
     metadata = [
@@ -108,7 +140,7 @@ def write_wheel(output: Path, name: str, version: str, summary: str, requires: l
         *content,
         (f"{folder}/METADATA", ("\n".join(metadata) + "\n").encode()),
         (f"{folder}/WHEEL", ("\n".join(wheel) + "\n").encode()),
-        (f"{folder}/top_level.txt", f"{name}\n".encode()),
+        (f"{folder}/top_level.txt", "".join(f"{each}\n" for each in packages or (name,)).encode()),
     ]
     record = "".join(f"{path},sha256={digest(body)},{len(body)}\n" for path, body in content)
     content.append((f"{folder}/RECORD", f"{record}{folder}/RECORD,,\n".encode()))

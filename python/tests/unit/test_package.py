@@ -18,7 +18,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "pegboard"
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "plugins"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Only where a plugin has them.
-OPTIONAL = {"numpy", "pandas", "cloudpickle", "fsspec"}
+OPTIONAL = {"numpy", "pandas", "cloudpickle", "fsspec", "duckdb", "pyarrow"}
+# What panels are made with, and the packages' own names.
+PANELS = {"workbench", "dash", "dash_ag_grid", "dash_bootstrap_components", "flask", "networkx", "plotly", "rdkit"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -31,7 +33,8 @@ def test_imports_are_of_the_standard_library(path: Path):
             names = [str(node.module)]
         for name in names:
             top = name.partition(".")[0]
-            assert top in sys.stdlib_module_names | OPTIONAL | {"pegboard"}, f"{path}: {name}"
+            more = PANELS if path.is_relative_to(PACKAGE / "compat" / "workbench") or path.parent.name == "sageworks" else set()
+            assert top in sys.stdlib_module_names | OPTIONAL | more | {"pegboard"}, f"{path}: {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -90,7 +93,11 @@ def test_wheels(tmp_path: Path):
     answers = [run(str(PACKAGE / "_wheel.py"), str(PACKAGE.parent), str(tmp_path / folder)) for folder in ("a", "b")]
     assert answers[0] == answers[1]
     names = answers[0]["wheels"]
-    assert names == ["pegboard-0.1.0-py3-none-any.whl", "flowdapt-0.1.52+pegboard-py3-none-any.whl"]
+    assert names == [
+        "pegboard-0.1.0-py3-none-any.whl",
+        "flowdapt-0.1.52+pegboard-py3-none-any.whl",
+        "workbench-0.8.466+pegboard-py3-none-any.whl",
+    ]
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
         with zipfile.ZipFile(tmp_path / "a" / name) as archive:
@@ -102,7 +109,10 @@ def test_wheels(tmp_path: Path):
         assert "flowdapt/compute/object_store.py" in archive.namelist()
         assert b"Requires-Dist: pegboard==0.1.0" in archive.read("flowdapt-0.1.52+pegboard.dist-info/METADATA")
     with zipfile.ZipFile(tmp_path / "a" / "pegboard-0.1.0-py3-none-any.whl") as archive:
-        assert not any("compat/flowdapt" in name for name in archive.namelist())
+        assert not any("compat/" in name and name != "pegboard/compat/__init__.py" for name in archive.namelist())
+    with zipfile.ZipFile(tmp_path / "a" / "workbench-0.8.466+pegboard-py3-none-any.whl") as archive:
+        assert {"workbench/__init__.py", "sageworks/__init__.py"} <= set(archive.namelist())
+        assert b'; extra == "dashboard"' in archive.read("workbench-0.8.466+pegboard.dist-info/METADATA")
 
 
 def test_wheel_errors_are_answers(tmp_path: Path):

@@ -75,6 +75,8 @@ pub struct EngineOptions {
     pub preload: Vec<String>,
     /// Most bytes of captured output per call.
     pub output_limit: u64,
+    /// Environment variables that every worker gets besides the server's own.
+    pub variables: Vec<(String, String)>,
 }
 
 /// News from the engine. A receiver that lags reads [`crate::Engine::plugins`] and [`crate::Engine::workers`] anew.

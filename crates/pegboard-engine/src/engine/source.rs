@@ -72,9 +72,15 @@ impl Sources {
         Arc::new(PluginSource { plugin, modules, called, edition, lease: self.lease(environment) })
     }
 
-    /// Workers without a plugin; their environment is made when the first one is needed.
-    pub(super) fn base(self: &Arc<Self>, environments: Environments) -> Arc<BaseSource> {
-        Arc::new(BaseSource { sources: Arc::clone(self), environments, source: OnceCell::new() })
+    /// Workers without a plugin, in an environment of its own that holds these requirements; it is made when the first one is
+    /// needed.
+    pub(super) fn own(
+        self: &Arc<Self>,
+        plugin: PluginName,
+        requirements: &'static str,
+        environments: Environments,
+    ) -> Arc<OwnSource> {
+        Arc::new(OwnSource { sources: Arc::clone(self), plugin, requirements, environments, source: OnceCell::new() })
     }
 
     /// Keys of the environments that somebody works in.
@@ -109,6 +115,7 @@ impl Lease {
                 host: self.sources.host.clone(),
                 preload: self.sources.options.preload.clone(),
                 user_modules: Some(user_modules::folder(&self.sources.options.data)),
+                variables: self.sources.options.variables.clone(),
                 fresh: false,
                 start_deadline: PARK_DEADLINE,
             })
@@ -152,8 +159,8 @@ impl WorkerSource for PluginSource {
             plugin: self.plugin.clone(),
             modules: self.modules.clone(),
             called: self.called.clone(),
-            // Stages without a plugin have no environment that an executor could be in.
-            executor: options.executor.clone().filter(|_| self.plugin != PluginName::base()),
+            // Without a plugin there is no environment that an executor could be in.
+            executor: options.executor.clone().filter(|_| !self.plugin.is_own()),
             generation,
             directory: options.data.join("work").join(self.plugin.as_str()),
             limits: options.limits.clone(),
@@ -187,22 +194,26 @@ impl WorkerSource for PluginSource {
     }
 }
 
-/// Starts workers of the environment without a plugin.
-pub(super) struct BaseSource {
+/// Starts workers of an environment without a plugin.
+pub(super) struct OwnSource {
     sources: Arc<Sources>,
+    plugin: PluginName,
+    /// Lines of a requirements file.
+    requirements: &'static str,
     environments: Environments,
     source: OnceCell<Arc<PluginSource>>,
 }
 
 #[async_trait]
-impl WorkerSource for BaseSource {
+impl WorkerSource for OwnSource {
     async fn start(&self, generation: u64, sink: StatusSink) -> Result<Box<dyn PooledWorker>, Failure> {
         let make = async || {
+            let plugin = self.plugin.clone();
             let progress: crate::environment::Progress = Arc::new(
-                |step, detail| tracing::info!(plugin.name = %PluginName::base(), step, detail, "making the base environment"),
+                move |step, detail| tracing::info!(plugin.name = %plugin, step, detail, "making an environment of the server's own"),
             );
-            let environment = self.environments.base(&progress).await.map_err(failure)?;
-            Ok(self.sources.plugin(&PluginName::base(), &[], Vec::new(), environment, None))
+            let environment = self.environments.script(self.requirements, &progress).await.map_err(failure)?;
+            Ok(self.sources.plugin(&self.plugin, &[], Vec::new(), environment, None))
         };
         self.source.get_or_try_init(make).await?.start(generation, sink).await
     }

@@ -46,7 +46,7 @@ impl Recipe {
         let mut parts = vec![index];
         let mut rebuild = Vec::new();
         for line in &lock.lines {
-            let Some(path) = local_source(line).filter(|path| *path != wheels.pegboard && *path != wheels.flowdapt) else {
+            let Some(path) = local_source(line).filter(|path| !wheels.has(path)) else {
                 // Without credentials: a new token changes nothing.
                 parts.push(mask_credentials(&line.text));
                 continue;

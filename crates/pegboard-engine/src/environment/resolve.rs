@@ -16,11 +16,12 @@ use super::tool::{self, PROBE_DEADLINE};
 use super::{EnvironmentOptions, InstallRequest, Progress};
 use crate::host_files::HostFolder;
 
-/// The two wheels that our own files make.
+/// The wheels that our own files make.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Wheels {
     pub(super) pegboard: PathBuf,
     pub(super) flowdapt: PathBuf,
+    pub(super) workbench: PathBuf,
     /// Of the host files that they were made from, which decide their content.
     pub(super) hash: String,
 }
@@ -55,7 +56,7 @@ impl Wheels {
         {
             return Err(io_error("cannot move the host wheels to", &folder, &error));
         }
-        Self::found(&folder, &host.hash).await.ok_or_else(|| failed("one of the two is missing"))
+        Self::found(&folder, &host.hash).await.ok_or_else(|| failed("one of them is missing"))
     }
 
     async fn found(folder: &Path, hash: &str) -> Option<Self> {
@@ -70,12 +71,19 @@ impl Wheels {
                 paths.iter().position(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)))?;
             Some(paths.swap_remove(position))
         };
-        Some(Self { pegboard: take("pegboard-")?, flowdapt: take("flowdapt-")?, hash: hash.to_owned() })
+        let (pegboard, flowdapt, workbench) = (take("pegboard-")?, take("flowdapt-")?, take("workbench-")?);
+        Some(Self { pegboard, flowdapt, workbench, hash: hash.to_owned() })
+    }
+
+    /// Whether the file is one of them.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        [&self.pegboard, &self.flowdapt, &self.workbench].into_iter().any(|wheel| wheel == path)
     }
 
     /// As lines of a requirements file.
     pub(super) fn lines(&self, with_flowdapt: bool) -> Vec<String> {
-        let mut lines = vec![format!("pegboard @ {}", file_url(&self.pegboard))];
+        let mut lines =
+            vec![format!("pegboard @ {}", file_url(&self.pegboard)), format!("workbench @ {}", file_url(&self.workbench))];
         if with_flowdapt {
             lines.push(format!("flowdapt @ {}", file_url(&self.flowdapt)));
         }

@@ -81,6 +81,7 @@ impl World {
             read_only_values: false,
             preload: vec!["json".to_owned(), "module_that_nobody_has".to_owned()],
             output_limit: 1 << 20,
+            variables: Vec::new(),
         };
         Engine::start(options, environments).await.expect("an engine")
     }

@@ -46,6 +46,7 @@ impl EngineSettings {
             read_only_values: values.flag("engine.read_only_values"),
             preload: values.list("engine.preload"),
             output_limit: size("engine.output_limit"),
+            variables: Vec::new(),
             executor: executor.clone(),
         };
         let environments = EnvironmentOptions {

@@ -126,6 +126,7 @@ pub(crate) fn zygote_options(folder: &Path) -> ZygoteOptions {
         host: repository().join("python/src"),
         preload: Vec::new(),
         user_modules: None,
+        variables: Vec::new(),
         fresh: false,
         start_deadline: Duration::from_secs(30),
     }
