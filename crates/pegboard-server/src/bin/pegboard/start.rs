@@ -44,7 +44,10 @@ impl Server {
         let address = listener.local_addr().map_err(|error| listen::cannot_listen(settings.server.listen, &error))?;
         let store = Store::open(settings.store.clone()).await?;
         let environments = Environments::open(settings.engine.environments.clone()).await?;
-        let engine = Engine::start(settings.engine.options.clone(), environments).await?;
+        let mut options = settings.engine.options.clone();
+        // So that `pegboard.catalog` finds its server from inside of a stage.
+        options.variables.push(("PEGBOARD_URL".to_owned(), format!("http://{address}")));
+        let engine = Engine::start(options, environments).await?;
         engine.activate(known_plugins(&store).await?);
         let (hub, labelling) = start_hub(&settings, &store, address, was_kept).await?;
         let runner = Arc::new(RunnerRouter::new(engine.runner(), hub.clone()));
