@@ -33,10 +33,6 @@ pub(super) fn success(data: Value) -> Answer {
 pub(super) struct Refused(Error);
 
 impl Refused {
-    pub(super) fn into_error(self) -> Error {
-        self.0
-    }
-
     fn status(&self) -> StatusCode {
         let own = BY_CODE.iter().find(|(code, _)| *code == self.0.code).map(|(_, status)| *status);
         own.unwrap_or_else(|| error::status(&self.0))

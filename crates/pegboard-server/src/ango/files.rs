@@ -1,4 +1,5 @@
 //! Our own files: links to put and to get them, and the bytes themselves. A file's link is its key; no other is asked for.
+//! Nothing is ever unpacked: an archive stays the file that it is.
 
 use axum::Json;
 use axum::body::Body;
@@ -6,7 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use pegboard_hub::labelling::FileKind;
@@ -99,7 +100,7 @@ async fn owner(asked: &Asked, name: &str) -> Result<(HubId, FileKind), Refused> 
 }
 
 /// Puts a file. The body goes to the store as it comes.
-pub(super) async fn write(State(app): State<App>, Path(_): Path<String>, request: Request) -> Result<Response, Refused> {
+pub(super) async fn write(State(app): State<App>, Path(_): Path<String>, request: Request) -> Result<Response, ApiError> {
     let place = allowed(&app, request.uri(), LinkVerb::Write)?;
     let limit = app.settings.server.upload_limit as u64;
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -128,13 +129,7 @@ pub(crate) async fn take(app: &App, place: &FilePlace, body: Body) -> Result<u64
 }
 
 /// Gets a file.
-pub(super) async fn read(
-    State(app): State<App>,
-    Path(_): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refused> {
-    let _ = headers;
+pub(super) async fn read(State(app): State<App>, Path(_): Path<String>, uri: Uri) -> Result<Response, ApiError> {
     let place = allowed(&app, &uri, LinkVerb::Read)?;
     let Some((length, pieces)) = app.store.read_object(&place.key()).await? else {
         return Err(Error::not_found("file-not-found", format!("the file `{}` is not there, or not yet", place.name())).into());
@@ -159,22 +154,16 @@ pub(super) async fn read(
 }
 
 /// The place that the URL names, when its link allows this.
-fn allowed(app: &App, uri: &Uri, verb: LinkVerb) -> Result<FilePlace, Refused> {
+fn allowed(app: &App, uri: &Uri, verb: LinkVerb) -> Result<FilePlace, Error> {
     let refused = || Error::invalid("file-link", "this link to a file is wrong or over").hint("ask for a new one");
     let path = uri.path().strip_prefix("/files/").ok_or_else(refused)?;
     let place = FilePlace::from_path(path).ok_or_else(refused)?;
     let wanted = format!("{}=", verb.parameter());
     let value = uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix(wanted.as_str()));
-    if value.is_some_and(|value| app.labelling.allows(&place, verb, value)) { Ok(place) } else { Err(refused().into()) }
+    if value.is_some_and(|value| app.labelling.allows(&place, verb, value)) { Ok(place) } else { Err(refused()) }
 }
 
 fn too_large(limit: u64) -> Error {
     Error::invalid("body-too-large", format!("the file is larger than the {limit} bytes that the server takes"))
         .hint("raise `server.upload_limit`, or import the file by its URL")
-}
-
-impl From<Refused> for ApiError {
-    fn from(refused: Refused) -> Self {
-        Self(refused.into_error())
-    }
 }

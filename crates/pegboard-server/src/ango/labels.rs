@@ -35,6 +35,12 @@ pub(super) async fn annotate(Path(id): Path<String>, asked: Asked, sent: Sent) -
     };
     let outcome = asked.app.labelling.annotate(&project, task.id, &annotation, asked.email()).await?;
     // The echo of a failed run is answered like any other: old clients end their process at a refusal.
+    // The session that has this task of a workflow ends with its answer, or without one.
+    match &outcome {
+        Annotated::Stored(task) if annotation.next_stage => asked.app.hub.annotated(task.id),
+        Annotated::Stored(_) => {}
+        Annotated::Failed(task) => asked.app.hub.not_annotated(task.id),
+    }
     let (Annotated::Stored(task) | Annotated::Failed(task)) = outcome;
     success(json!({ "label": wire::task(&asked.app.labelling, &asked.base, &project, &task, &asset) }))
 }

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pegboard_server::config::{FlagValue, Sources};
 
+use crate::project::{KeyCommand, ProjectCommand};
+
 use crate::hub::arguments::HubCommand;
 
 /// One server on which a team hangs all of its ML plugins.
@@ -169,6 +171,16 @@ pub(crate) enum Command {
         follow: bool,
         #[command(flatten)]
         client: ClientArguments,
+    },
+    /// Label: projects, their assets, tasks and exports.
+    Project {
+        #[command(subcommand)]
+        command: ProjectCommand,
+    },
+    /// Keys for plugins and SDKs.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
     },
     /// Write a new plugin package to begin with.
     New {
@@ -492,6 +504,8 @@ impl Command {
             | Self::Runs { client, .. }
             | Self::Logs { client, .. }
             | Self::Cancel { client, .. } => Some(client),
+            Self::Project { command } => Some(command.client()),
+            Self::Key { command } => Some(command.client()),
             Self::Serve { .. }
             | Self::Demo { .. }
             | Self::Config { .. }

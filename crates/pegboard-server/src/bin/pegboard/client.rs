@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pegboard_model::Error;
 use pegboard_server::shape::ErrorAnswer;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,13 +50,27 @@ impl Client {
         self.read(self.open(self.request(Method::POST, path, &[]).json(body)).await?).await
     }
 
+    pub(crate) async fn put<B: Serialize, T: DeserializeOwned>(&self, path: &[&str], body: &B) -> Result<T, CommandFailure> {
+        self.read(self.open(self.request(Method::PUT, path, &[]).json(body)).await?).await
+    }
+
+    /// Puts a file where a link says.
+    pub(crate) async fn put_file(&self, link: &str, body: reqwest::Body, length: Option<u64>) -> Result<(), CommandFailure> {
+        let mut request = self.http.put(link).body(body);
+        if let Some(length) = length {
+            request = request.header(CONTENT_LENGTH, length);
+        }
+        self.open(request).await.map(drop)
+    }
+
+    /// Fetches what a link names.
+    pub(crate) async fn fetch(&self, link: &str) -> Result<Response, CommandFailure> {
+        self.open(self.http.get(link)).await
+    }
+
     pub(crate) async fn post_text<T: DeserializeOwned>(&self, path: &[&str], text: String) -> Result<T, CommandFailure> {
         let request = self.request(Method::POST, path, &[]).header(CONTENT_TYPE, "application/yaml").body(text);
         self.read(self.open(request).await?).await
-    }
-
-    pub(crate) async fn put<B: Serialize, T: DeserializeOwned>(&self, path: &[&str], body: &B) -> Result<T, CommandFailure> {
-        self.read(self.open(self.request(Method::PUT, path, &[]).json(body)).await?).await
     }
 
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CommandFailure> {

@@ -17,6 +17,7 @@ mod listen;
 mod new;
 mod output;
 mod plugin;
+mod project;
 mod resources;
 mod run;
 mod runs;
@@ -112,6 +113,8 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         }
         Command::Logs { run, follow, .. } => runs::logs(&client, run, *follow, output).await,
         Command::Cancel { run, .. } => runs::cancel(&client, run, output).await,
+        Command::Project { command } => project::project(&client, command, output).await,
+        Command::Key { command } => project::key(&client, command, output).await,
         Command::Serve { .. }
         | Command::Demo { .. }
         | Command::Config { .. }

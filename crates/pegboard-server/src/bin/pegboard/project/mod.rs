@@ -1,0 +1,43 @@
+//! `pegboard project` and `pegboard key`: what is labelled, data in and out.
+
+mod arguments;
+mod export;
+mod files;
+mod import;
+mod keys;
+mod look;
+
+pub(crate) use arguments::{KeyCommand, ProjectCommand};
+
+use crate::client::Client;
+use crate::failure::CommandFailure;
+use crate::output::Output;
+
+/// `pegboard project …`.
+pub(crate) async fn project(client: &Client, command: &ProjectCommand, output: &Output) -> Result<(), CommandFailure> {
+    match command {
+        ProjectCommand::Create { name, description, kind, .. } => {
+            look::create(client, name, description, kind.as_deref(), output).await
+        }
+        ProjectCommand::Ls { skip, limit, .. } => look::list(client, *skip, *limit, output).await,
+        ProjectCommand::Show { id, .. } => look::show(client, id, output).await,
+        ProjectCommand::Rm { id, .. } => look::remove(client, id, output).await,
+        ProjectCommand::Schema { id, file, .. } => look::schema(client, id, file.as_deref(), output).await,
+        ProjectCommand::Stages { id, file, rerun, .. } => {
+            look::stages(client, id, file.as_deref(), rerun.as_deref(), output).await
+        }
+        ProjectCommand::Batches { id, create, .. } => look::batches(client, id, create, output).await,
+        ProjectCommand::Assets { id, skip, limit, .. } => look::assets(client, id, *skip, *limit, output).await,
+        ProjectCommand::Tasks { id, stage, skip, limit, .. } => {
+            look::tasks(client, id, stage.as_deref(), *skip, *limit, output).await
+        }
+        ProjectCommand::Upload { id, files, batch, .. } => import::upload(client, id, files, batch, output).await,
+        ProjectCommand::Import(import) => import::import(client, import, output).await,
+        ProjectCommand::Export(export) => export::export(client, export, output).await,
+    }
+}
+
+/// `pegboard key …`.
+pub(crate) async fn key(client: &Client, command: &KeyCommand, output: &Output) -> Result<(), CommandFailure> {
+    keys::key(client, command, output).await
+}
