@@ -11,6 +11,9 @@ mod queue;
 mod speech;
 mod tick;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -25,6 +25,9 @@ use crate::wire::event::{Heartbeat, Line, Progress, Response};
 
 /// How often the board looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
+/// How often, and how long between, connections are asked to close.
+const FAREWELLS: u32 = 40;
+const FAREWELL: Duration = Duration::from_millis(25);
 /// Plugins read at once from the store.
 const PAGE: usize = 500;
 
@@ -113,9 +116,17 @@ impl Hub {
         Ok(hub)
     }
 
-    /// Stores what is left and stops. Sessions that are under way stay as they are: the next start finds them.
+    /// Closes the connections, stores what is left and stops. Sessions that are under way stay as they are: the next start finds
+    /// them.
     pub async fn shutdown(&self) {
         self.inner.stop.send_replace(true);
+        // What has arrived is handled first: a connection closes after that.
+        for _ in 0..FAREWELLS {
+            if self.board().close_all() == 0 {
+                break;
+            }
+            tokio::time::sleep(FAREWELL).await;
+        }
         let _ = self.inner.jobs.send(Job::Stop);
         let tasks: Vec<_> = std::mem::take(&mut *lock(&self.inner.tasks));
         for task in tasks {

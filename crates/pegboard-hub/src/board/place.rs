@@ -238,6 +238,14 @@ impl Board {
         self.quarantine.get(&address).is_none_or(|refused| *refused <= QUARANTINE)
     }
 
+    /// Asks every connection to close; how many there are.
+    pub(crate) fn close_all(&mut self) -> usize {
+        for link in self.links.values() {
+            let _ = link.orders.send(Order::Close);
+        }
+        self.links.len()
+    }
+
     /// Connections that did not say who they are in time.
     pub(super) fn close_strangers(&mut self, patience: Duration, now: Timestamp) {
         while let Some(&(opened_at, number)) = self.unknown.first() {

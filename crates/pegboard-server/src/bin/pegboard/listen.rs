@@ -4,6 +4,8 @@
 //! that passes `LISTEN_FDS`, or by the server itself, which becomes its own successor (see `serve`).
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
 
 use listenfd::ListenFd;
 use pegboard_model::Error;
@@ -25,6 +27,16 @@ pub(crate) async fn open(listen: SocketAddr) -> Result<(TcpListener, bool), Erro
     }
     let listener = socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket));
     listener.map(|listener| (listener, true)).map_err(|error| cannot_listen(address, &error))
+}
+
+/// The socket as the next program finds it, whose process id is ours: as standard input, because that needs no system call that we
+/// would have to make ourselves.
+pub(crate) fn pass_on(command: &mut Command, socket: OwnedFd) {
+    command
+        .stdin(Stdio::from(socket))
+        .env("LISTEN_FDS", "1")
+        .env("LISTEN_FDS_FIRST_FD", "0")
+        .env("LISTEN_PID", std::process::id().to_string());
 }
 
 pub(crate) fn cannot_listen(listen: SocketAddr, error: &std::io::Error) -> Error {

@@ -1,11 +1,15 @@
 //! `pegboard serve`.
 
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
 use pegboard_model::Error;
 use pegboard_server::Settings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::{CommandFailure, STOPPED};
+use crate::listen;
 use crate::output::Output;
 use crate::start::Server;
 
@@ -19,15 +23,34 @@ pub(crate) async fn serve(settings: Settings, output: &Output) -> Result<(), Com
     let server = Server::start(settings).await?;
     tracing::info!(data = data, "ready");
     output.line(&format!("listening on {}", server.url()));
-    signals.next().await;
-    stop(server, &mut signals, output).await
+    let mut restart = Signals::restart()?;
+    tokio::select! {
+        () = signals.next() => stop(server, &mut signals, output).await,
+        _ = restart.recv() => succeed(server, output).await,
+    }
+}
+
+/// Stops in order and becomes the program that lies at our own path now, with the same words and the same listening socket. Who
+/// connects meanwhile waits in the socket's queue: clients of remote plugins end when they are refused.
+async fn succeed(server: Server, output: &Output) -> Result<(), CommandFailure> {
+    output.note("restarting; the listening socket stays open");
+    let mut words = std::env::args_os();
+    let program = words.next().unwrap_or_else(|| "pegboard".into());
+    #[expect(clippy::disallowed_methods, reason = "this process becomes the new one: nothing is left to supervise it")]
+    let mut command = Command::new(&program);
+    listen::pass_on(command.args(words), server.stop().await);
+    let error = command.exec();
+    let program = program.to_string_lossy().into_owned();
+    Err(Error::unavailable("cannot-restart", format!("cannot start `{program}` again: {error}"))
+        .hint("start the server by hand; its data is safe")
+        .into())
 }
 
 /// Stops in order; a second signal ends the process at once.
 pub(crate) async fn stop(server: Server, signals: &mut Signals, output: &Output) -> Result<(), CommandFailure> {
     output.note("stopping; Ctrl-C again ends at once");
     tokio::select! {
-        () = server.stop() => Ok(()),
+        _socket = server.stop() => Ok(()),
         // Workers die with us: the kernel tells them.
         () = signals.next() => std::process::exit(i32::from(STOPPED)),
     }
@@ -52,6 +75,12 @@ impl Signals {
         let listen =
             |kind| signal(kind).map_err(|error| Error::internal("signals", format!("cannot listen for signals: {error}")));
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// SIGUSR2.
+    fn restart() -> Result<Signal, Error> {
+        signal(SignalKind::user_defined2())
+            .map_err(|error| Error::internal("signals", format!("cannot listen for signals: {error}")))
     }
 
     /// Waits for either.
