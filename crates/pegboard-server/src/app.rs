@@ -33,6 +33,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Ends event streams, so that an orderly stop does not wait for them.
     pub shutdown: Shutdown,
+    /// Where programs on this machine reach the server: `http://127.0.0.1:port`.
+    pub local_url: String,
 }
 
 /// The parts, shared by all handlers. Cheap to clone.
@@ -48,6 +50,8 @@ pub struct Shared {
     pub(crate) labelling: Labelling,
     pub(crate) settings: Settings,
     pub(crate) shutdown: Shutdown,
+    /// Where programs on this machine reach the server.
+    pub(crate) local_url: String,
     pub(crate) metrics: Metrics,
     /// Numbers over time, for clients of the Flowdapt dialect.
     pub(crate) flowdapt: Sampler,
@@ -62,7 +66,7 @@ impl App {
     /// Shares the parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, engine, flow, hub, labelling, settings, shutdown } = parts;
+        let Parts { store, engine, flow, hub, labelling, settings, shutdown, local_url } = parts;
         let (metrics, flowdapt, started) = (Metrics::default(), Sampler::default(), Instant::now());
         let (directory, polls) = (Mutex::new(()), Polls::default());
         Self(Arc::new(Shared {
@@ -73,6 +77,7 @@ impl App {
             labelling,
             settings,
             shutdown,
+            local_url,
             metrics,
             flowdapt,
             polls,

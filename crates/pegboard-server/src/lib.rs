@@ -27,6 +27,7 @@ mod ui;
 pub use api::shape;
 pub use app::{App, Parts, app};
 pub use config::Settings;
+pub use hub::start_hosted;
 pub use news::join;
 pub use runner::RunnerRouter;
 pub use shutdown::Shutdown;

@@ -19,6 +19,7 @@ use crate::api::{
         triggers::list, triggers::show, triggers::apply, triggers::put, triggers::delete,
         runs::list, runs::show, runs::start, runs::cancel, runs::resume, runs::result, runs::log, runs::events, runs::delete,
         hub::plugins::list, hub::plugins::show, hub::plugins::create, hub::plugins::update, hub::plugins::remove, hub::plugins::rotate,
+        hub::hosting::host, hub::hosting::unhost, hub::hosting::restart, hub::hosting::log,
         hub::plugins::install, hub::plugins::uninstall, hub::sessions::run, hub::sessions::list, hub::sessions::show,
         hub::sessions::cancel, hub::sessions::retry, hub::sessions::result, hub::sessions::log,
         hub::presets::list, hub::presets::put, hub::presets::remove,

@@ -9,7 +9,7 @@ use axum::routing::{delete, get, post, put};
 use pegboard_model::Error;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::hub::{plugins as plugins_of_hub, presets, sessions};
+use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
     apply, configs, events, health, keys, labelling, news, plugins, projects, runs, status, triggers, workers, workflows,
 };
@@ -59,6 +59,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/hub/plugins/{id}", get(plugins_of_hub::show).put(plugins_of_hub::update).delete(plugins_of_hub::remove))
         .route("/api/v1/hub/plugins/{id}/secret", post(plugins_of_hub::rotate))
         .route("/api/v1/hub/plugins/{id}/install", post(plugins_of_hub::install).delete(plugins_of_hub::uninstall))
+        .route("/api/v1/hub/plugins/{id}/host", put(hosting::host).delete(hosting::unhost))
+        .route("/api/v1/hub/plugins/{id}/host/restart", post(hosting::restart))
+        .route("/api/v1/hub/plugins/{id}/host/log", get(hosting::log))
         .route("/api/v1/hub/plugins/{id}/sessions", post(sessions::run))
         .route("/api/v1/hub/sessions", get(sessions::list))
         .route("/api/v1/hub/sessions/{id}", get(sessions::show))

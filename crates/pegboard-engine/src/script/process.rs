@@ -206,7 +206,7 @@ impl Life {
             Err(error) => format!("`{}` was lost: {error}", self.script.file_name),
         };
         let mut error = Error::new(ErrorKind::PluginFailed, "script-ended", message)
-            .hint("look at what it printed: `pegboard hub logs PLUGIN --host`");
+            .hint("`pegboard hub output PLUGIN` shows what it printed");
         error.detail = self.state.log.tail();
         Some(error)
     }

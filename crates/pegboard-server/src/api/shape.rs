@@ -2,6 +2,7 @@
 //! nowhere else, so that a noun can change without a client noticing.
 
 mod event;
+mod host;
 mod hub;
 mod news;
 mod plugin;
@@ -12,6 +13,7 @@ mod workflow;
 
 pub use crate::error::{ErrorAnswer, ErrorBody};
 pub use event::EventAnswer;
+pub use host::{HubHostBody, HubHostFailure, HubHostLine, HubHostLog, HubHosted};
 pub use hub::{
     HubFailureAnswer, HubLineAnswer, HubLogPage, HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade, HubPresetAnswer,
     HubPresetList, HubProgressAnswer, HubRunBody, HubSessionAnswer, HubSessionList,

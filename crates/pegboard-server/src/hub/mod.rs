@@ -2,9 +2,11 @@
 //! routes with which scripts of the REST connector answer (Ango specification, sections 2 and 3).
 
 mod connector;
+pub(crate) mod hosting;
 mod polling;
 mod socket;
 
+pub use hosting::start_hosted;
 pub(crate) use polling::Polls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

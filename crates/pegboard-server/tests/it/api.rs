@@ -86,7 +86,8 @@ impl Api {
             message_limit: 1 << 20,
         };
         let hub = Hub::start(parts).await.unwrap();
-        let shared = App::new(Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown.clone() });
+        let local_url = "http://localhost".to_owned();
+        let shared = App::new(Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown.clone(), local_url });
         tokio::spawn(join(shared.clone()));
         Self { router: app(shared), shutdown, _folder: folder }
     }

@@ -1,5 +1,6 @@
 //! Remote plugins and their sessions.
 
+pub(crate) mod hosting;
 pub(crate) mod plugins;
 pub(crate) mod presets;
 pub(crate) mod sessions;

@@ -14,6 +14,7 @@ use super::config_text;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
+use crate::hub::hosting;
 
 /// Plugins of a page when the client says nothing.
 const PAGE: usize = 100;
@@ -103,6 +104,7 @@ pub(crate) async fn update(
     responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn remove(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let plugin = app.hub.plugin_called(&id)?;
+    hosting::forget(&app, plugin.id).await?;
     app.hub.delete_plugin(plugin.id).await?;
     tracing::info!(plugin.id = %plugin.id, "remote plugin `{}` deleted", plugin.name);
     Ok(Json(json!({ "deleted": plugin.id })))
@@ -115,6 +117,7 @@ pub(crate) async fn rotate(State(app): State<App>, Path(id): Path<String>) -> Re
     let id = app.hub.plugin_called(&id)?.id;
     let (plugin, secret) = app.hub.rotate_secret(id).await?;
     tracing::info!(plugin.id = %id, "remote plugin `{}` has a new secret", plugin.name);
+    hosting::restart(&app, id).await?;
     Ok(Json(made(&app, plugin, secret)))
 }
 
@@ -138,10 +141,11 @@ pub(crate) async fn uninstall(State(app): State<App>, Path(id): Path<String>) ->
     Ok(Json(answer(&app, plugin)))
 }
 
-fn answer(app: &App, plugin: RemotePlugin) -> HubPluginAnswer {
+pub(super) fn answer(app: &App, plugin: RemotePlugin) -> HubPluginAnswer {
     let presence = app.hub.presence(plugin.id);
     let installed = app.hub.is_installed(app.labelling.organization().id, plugin.id);
-    HubPluginAnswer::new(plugin, presence, installed)
+    let hosted = super::hosting::hosted(app, &plugin.id.to_string());
+    HubPluginAnswer { hosted, ..HubPluginAnswer::new(plugin, presence, installed) }
 }
 
 fn made(app: &App, plugin: RemotePlugin, secret: String) -> HubPluginMade {

@@ -25,6 +25,9 @@ pub struct HubPluginAnswer {
     pub connections: usize,
     /// When one of them was heard of last.
     pub heard_at: Option<String>,
+    /// How its script is, when this server runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosted: Option<super::HubHosted>,
     /// Sessions that it has.
     pub busy: usize,
     /// Sessions that wait for it.
@@ -79,6 +82,7 @@ impl HubPluginAnswer {
             live: presence.live,
             connections: presence.connections,
             heard_at: presence.heard_at.map(|time| time.to_string()),
+            hosted: None,
             busy: presence.busy,
             queued: presence.queued,
             refused: presence.refused,

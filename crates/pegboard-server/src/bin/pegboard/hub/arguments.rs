@@ -99,6 +99,43 @@ pub(crate) enum HubCommand {
         #[command(flatten)]
         client: ClientArguments,
     },
+    /// Have the server run a plugin's script: in an environment of its own, started again when it ends and with the server.
+    #[command(
+        after_help = "Examples:\n  pegboard hub host Detector detector.py --requirements requirements.txt\n  pegboard hub host CSV export.py --wait\n\nThe script finds HOST, PLUGIN_ID and PLUGIN_SECRET among its variables. `pegboard.hub` can always be imported."
+    )]
+    Host {
+        /// Its id, or its name.
+        plugin: String,
+        /// The Python file.
+        script: PathBuf,
+        /// What it imports: a requirements file.
+        #[arg(long, value_name = "FILE")]
+        requirements: Option<PathBuf>,
+        /// Return when its light is green; fail when its process ends before.
+        #[arg(long)]
+        wait: bool,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// End a hosted script and forget it.
+    #[command(after_help = "Example:\n  pegboard hub unhost Detector")]
+    Unhost {
+        /// Its id, or its name.
+        plugin: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Print what a hosted script printed, and what happened to it.
+    #[command(after_help = "Examples:\n  pegboard hub output Detector\n  pegboard hub output Detector --limit 20")]
+    Output {
+        /// Its id, or its name.
+        plugin: String,
+        /// At most so many lines, the newest.
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
     /// Run a plugin; prints the session.
     #[command(
         after_help = "Examples:\n  pegboard hub run CSV --project P --stage Complete --wait\n  pegboard hub run Detector --project P --config '{\"threshold\": 0.4}' --class Car=Vehicle --wait\n  pegboard hub run Model --project P --asset A\n  pegboard hub run Explorer --project P --bucket b --storage S --folder in/ --upload\n  pegboard hub run Markdown --project P --csv rows.csv --template page.md\n\nWith --wait it shows the log and exits with 1 when the session fails."
@@ -366,6 +403,9 @@ impl HubCommand {
             | Self::Edit { client, .. }
             | Self::Rm { client, .. }
             | Self::Rotate { client, .. }
+            | Self::Host { client, .. }
+            | Self::Unhost { client, .. }
+            | Self::Output { client, .. }
             | Self::Install { client, .. }
             | Self::Remove { client, .. }
             | Self::Sessions { client, .. }

@@ -1,6 +1,7 @@
 //! `pegboard hub …`: remote plugins and their sessions.
 
 pub(crate) mod arguments;
+pub(crate) mod hosting;
 mod plugins;
 mod presets;
 mod sessions;
@@ -28,6 +29,11 @@ pub(crate) async fn hub(client: &Client, command: &HubCommand, output: &Output) 
         HubCommand::Rotate { plugin, .. } => plugins::rotate(client, plugin, output).await,
         HubCommand::Install { plugin, .. } => plugins::install(client, plugin, output).await,
         HubCommand::Remove { plugin, .. } => plugins::remove(client, plugin, output).await,
+        HubCommand::Host { plugin, script, requirements, wait, .. } => {
+            hosting::host(client, plugin, script, requirements.as_deref(), *wait, output).await
+        }
+        HubCommand::Unhost { plugin, .. } => hosting::unhost(client, plugin, output).await,
+        HubCommand::Output { plugin, limit, .. } => hosting::printed(client, plugin, *limit, output).await,
         HubCommand::Run(run) => sessions::run(client, run, output).await,
         HubCommand::Sessions { session: Some(session), .. } => sessions::show(client, session, output).await,
         HubCommand::Sessions { plugin, project, state, before, limit, .. } => {
