@@ -1,6 +1,7 @@
 //! Builds the parts in order and serves them; stops them in the opposite order.
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -31,6 +32,8 @@ pub(crate) struct Server {
     settings: Settings,
     serving: JoinHandle<std::io::Result<()>>,
     joining: JoinHandle<()>,
+    /// A second handle of the listening socket: keeps it open while the server becomes its successor.
+    socket: OwnedFd,
 }
 
 impl Server {
@@ -42,6 +45,7 @@ impl Server {
         }
         let (listener, was_kept) = listen::open(settings.server.listen).await?;
         let address = listener.local_addr().map_err(|error| listen::cannot_listen(settings.server.listen, &error))?;
+        let socket = listener.as_fd().try_clone_to_owned().map_err(|error| listen::cannot_listen(address, &error))?;
         let store = Store::open(settings.store.clone()).await?;
         let environments = Environments::open(settings.engine.environments.clone()).await?;
         let mut options = settings.engine.options.clone();
@@ -78,7 +82,7 @@ impl Server {
         let serving = tokio::spawn(service.into_future());
         // Their scripts connect at once, so we listen first.
         tokio::spawn(start_hosted(hosting));
-        Ok(Self { address, store, engine, flow, hub, shutdown, settings, serving, joining })
+        Ok(Self { address, store, engine, flow, hub, shutdown, settings, serving, joining, socket })
     }
 
     /// Where it listens, as a URL.
@@ -86,21 +90,24 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Stops in order: no new requests, runs end as interrupted, workers stop, what was accepted is made durable.
-    pub(crate) async fn stop(self) {
+    /// Stops in order: no new requests, runs end as interrupted, workers stop, what was accepted is made durable. Whoever connects
+    /// meanwhile waits as long as the socket that this returns is kept.
+    pub(crate) async fn stop(self) -> OwnedFd {
         self.shutdown.begin();
         let orderly = async {
             self.flow.shutdown().await;
             self.engine.shutdown().await;
-            self.hub.shutdown().await;
             // Both end by themselves once the stop has begun; a panic in them was logged when it happened.
             let _ = self.serving.await;
             let _ = self.joining.await;
+            // Last: until here answers of remote plugins are still taken.
+            self.hub.shutdown().await;
         };
         if timeout(self.settings.server.shutdown_deadline, orderly).await.is_err() {
             tracing::warn!("the orderly stop took too long; what is left is ended");
         }
         self.store.close().await;
+        self.socket
     }
 }
 

@@ -142,6 +142,9 @@ fn print(plugin: &HubPluginAnswer, output: &Output) {
     fact("live", if plugin.live { "true" } else { "false" });
     fact("connections", &plugin.connections.to_string());
     fact("heard", &plugin.heard_at.as_deref().map(|time| format!("{} UTC", instant(time))).unwrap_or_default());
+    if let Some(hosted) = &plugin.hosted {
+        fact("hosted", &super::hosting::told(hosted));
+    }
     fact("busy", &plugin.busy.to_string());
     fact("queued", &plugin.queued.to_string());
     if plugin.refused > 0 {
