@@ -22,6 +22,7 @@ mod explain;
 mod files;
 mod installer;
 mod lock;
+mod memory;
 mod pip;
 mod python;
 mod requirement;
@@ -195,10 +196,11 @@ impl Environments {
     }
 
     /// The environment of a script: `pegboard` and what the lines of its requirements file ask for. The same lines share one.
+    /// Unless `anew`, the one that these lines led to before is good: a script that starts again has what it had, also offline.
     ///
     /// # Errors
     /// As for [`Environments::install`], as far as they apply.
-    pub async fn script(&self, requirements: &str, progress: &Progress) -> Result<Environment, Error> {
+    pub async fn script(&self, requirements: &str, anew: bool, progress: &Progress) -> Result<Environment, Error> {
         let lines = requirements.to_owned();
         // Paths in it are looked at.
         let parsed = tokio::task::spawn_blocking(move || Requirement::list(&lines))
@@ -208,6 +210,10 @@ impl Environments {
         let inner = &self.inner;
         let Toolbox { python, installers } = self.toolbox().await?;
         let host = host_files::unpack(&inner.options.data).await?;
+        let memory = memory::of_script(&inner.options.data, &host.hash, &python.version, &requirement.line());
+        if !anew && let Some(environment) = memory.read().await.and_then(|key| self.get(&key)) {
+            return Ok(environment);
+        }
         let installer = installers.get(progress).await?;
         let wheels = Wheels::write(&inner.options.data, &host, python).await?;
         let request = InstallRequest {
@@ -218,7 +224,9 @@ impl Environments {
         };
         let lock = resolve::resolve(&inner.options, python, &installer, &requirement, &request, &wheels, progress).await?;
         let recipe = Recipe::of(&lock, &wheels, python, &request).await?;
-        create::make(&inner.options, python, &installer, &recipe, None, progress).await
+        let environment = create::make(&inner.options, python, &installer, &recipe, None, progress).await?;
+        memory.write(&environment.key).await;
+        Ok(environment)
     }
 
     /// A known one, if it is complete.

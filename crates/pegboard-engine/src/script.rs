@@ -76,7 +76,7 @@ impl Scripts {
         self.check_open()?;
         self.end(key).await;
         folder.write(&script).await?;
-        self.begin(key, folder, script, variables);
+        self.begin(key, folder, script, true, variables);
         Ok(())
     }
 
@@ -93,7 +93,7 @@ impl Scripts {
         };
         self.check_open()?;
         self.end(key).await;
-        self.begin(key, folder, script, variables);
+        self.begin(key, folder, script, false, variables);
         Ok(())
     }
 
@@ -173,9 +173,9 @@ impl Scripts {
         Ok(())
     }
 
-    fn begin(&self, key: &str, folder: Folder, script: Script, variables: ScriptVariables) {
+    fn begin(&self, key: &str, folder: Folder, script: Script, anew: bool, variables: ScriptVariables) {
         let (environments, options) = (self.inner.environments.clone(), self.inner.options.clone());
-        let supervised = Supervised::start(key, folder, script, variables, environments, options);
+        let supervised = Supervised::start(key, folder, script, anew, variables, environments, options);
         self.running().insert(key.to_owned(), supervised);
     }
 

@@ -212,7 +212,7 @@ impl WorkerSource for OwnSource {
             let progress: crate::environment::Progress = Arc::new(
                 move |step, detail| tracing::info!(plugin.name = %plugin, step, detail, "making an environment of the server's own"),
             );
-            let environment = self.environments.script(self.requirements, &progress).await.map_err(failure)?;
+            let environment = self.environments.script(self.requirements, false, &progress).await.map_err(failure)?;
             Ok(self.sources.plugin(&self.plugin, &[], Vec::new(), environment, None))
         };
         self.source.get_or_try_init(make).await?.start(generation, sink).await

@@ -52,6 +52,7 @@ impl Supervised {
         key: &str,
         folder: Folder,
         script: Script,
+        anew: bool,
         variables: ScriptVariables,
         environments: Environments,
         options: ScriptOptions,
@@ -71,7 +72,7 @@ impl Supervised {
             environment: Mutex::default(),
         });
         let stop = CancellationToken::new();
-        let life = Life { state: Arc::clone(&state), stop: stop.clone(), folder, script, variables, environments, options };
+        let life = Life { state: Arc::clone(&state), stop: stop.clone(), folder, script, anew, variables, environments, options };
         let task = tokio::spawn(life.live());
         Arc::new(Self { state, stop, task: Mutex::new(Some(task)) })
     }
@@ -129,6 +130,8 @@ struct Life {
     stop: CancellationToken,
     folder: Folder,
     script: Script,
+    /// Its requirements are to be resolved, even if they were before.
+    anew: bool,
     variables: ScriptVariables,
     environments: Environments,
     options: ScriptOptions,
@@ -137,10 +140,12 @@ struct Life {
 impl Life {
     async fn live(self) {
         let mut streak = 0;
+        // Once: a script that ends and is started again has what it had.
+        let mut anew = self.anew;
         loop {
             let begun = Instant::now();
             let ended = tokio::select! {
-                prepared = self.prepare() => match prepared {
+                prepared = self.prepare(std::mem::take(&mut anew)) => match prepared {
                     Ok(environment) => self.run(&environment).await,
                     Err(error) => Some(error),
                 },
@@ -166,11 +171,11 @@ impl Life {
         }
     }
 
-    async fn prepare(&self) -> Result<Environment, Error> {
+    async fn prepare(&self, anew: bool) -> Result<Environment, Error> {
         self.state.enter(ScriptState::Preparing, |_| {});
         let state = Arc::clone(&self.state);
         let progress: Progress = Arc::new(move |step, detail| state.say(LogLevel::Info, format!("{step}: {detail}")));
-        let environment = self.environments.script(&self.script.requirements, &progress).await?;
+        let environment = self.environments.script(&self.script.requirements, anew, &progress).await?;
         *lock(&self.state.environment) = Some(environment.key.clone());
         Ok(environment)
     }
