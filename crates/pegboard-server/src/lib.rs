@@ -8,6 +8,7 @@
 mod ango;
 mod api;
 mod app;
+mod catalog;
 pub mod config;
 mod directory;
 mod error;

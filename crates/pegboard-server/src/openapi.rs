@@ -4,7 +4,8 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use crate::api::{
-    apply, configs, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers, workers, workflows,
+    apply, catalog, configs, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers, workers,
+    workflows,
 };
 
 #[derive(OpenApi)]
@@ -15,6 +16,8 @@ use crate::api::{
         plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
         workers::list,
         apply::apply, workflows::list, workflows::show, workflows::apply, workflows::put, workflows::delete,
+        catalog::list, catalog::show, catalog::create, catalog::amend, catalog::delete, catalog::rows, catalog::statistics,
+        catalog::outliers, catalog::file, catalog::query, catalog::upload,
         configs::list, configs::show, configs::apply, configs::put, configs::delete,
         triggers::list, triggers::show, triggers::apply, triggers::put, triggers::delete,
         runs::list, runs::show, runs::start, runs::cancel, runs::resume, runs::result, runs::log, runs::events, runs::delete,
@@ -34,6 +37,7 @@ use crate::api::{
         (name = "workflows", description = "Graphs of stages"),
         (name = "configs", description = "Data for workflows, attached by a selector"),
         (name = "triggers", description = "What starts runs: the time, or events"),
+        (name = "catalog", description = "Data sources, feature sets, models, endpoints, and what plugins keep"),
         (name = "runs", description = "Recorded executions"),
         (name = "hub", description = "Remote plugins: scripts that connect to the server, and their sessions"),
         (name = "projects", description = "What is labelled, with which classes, on which way"),

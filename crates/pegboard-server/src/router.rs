@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
-    apply, configs, events, health, keys, labelling, news, plugins, projects, runs, status, triggers, workers, workflows,
+    apply, catalog, configs, events, health, keys, labelling, news, plugins, projects, runs, status, triggers, workers, workflows,
 };
 use crate::app::App;
 use crate::error::{ApiError, panicked};
@@ -86,6 +86,17 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route("/api/v1/storages", get(keys::storages).post(keys::create_storage))
         .route("/api/v1/storages/{id}", delete(keys::delete_storage))
+        .route("/api/v1/catalog/query", post(catalog::query))
+        .route("/api/v1/catalog/uploads", post(catalog::upload))
+        .route("/api/v1/catalog/{kind}", get(catalog::list))
+        .route(
+            "/api/v1/catalog/{kind}/{name}",
+            get(catalog::show).post(catalog::create).patch(catalog::amend).delete(catalog::delete),
+        )
+        .route("/api/v1/catalog/{kind}/{name}/rows", get(catalog::rows))
+        .route("/api/v1/catalog/{kind}/{name}/statistics", get(catalog::statistics))
+        .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))
+        .route("/api/v1/catalog/{kind}/{name}/files/{role}", get(catalog::file))
         .route("/-/health", get(health::health))
         .route("/-/ready", get(health::ready))
         .route("/-/metrics", get(health::metrics))

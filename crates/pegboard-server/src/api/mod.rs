@@ -1,6 +1,7 @@
 //! The API under `/api/v1`. A handler sits in the file of its noun; what is sent is said in [`shape`].
 
 pub(crate) mod apply;
+pub(crate) mod catalog;
 pub(crate) mod configs;
 pub(crate) mod events;
 pub(crate) mod health;

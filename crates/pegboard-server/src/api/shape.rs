@@ -1,6 +1,7 @@
 //! What the API sends and takes. These shapes are the contract with clients; nouns of the model are turned into them here and
 //! nowhere else, so that a noun can change without a client noticing.
 
+mod catalog;
 mod event;
 mod host;
 mod hub;
@@ -12,6 +13,10 @@ mod run;
 mod workflow;
 
 pub use crate::error::{ErrorAnswer, ErrorBody};
+pub use catalog::{
+    ArtifactAnswer, ArtifactBody, ArtifactDetail, ArtifactFileAnswer, ArtifactFileBody, ArtifactList, ArtifactOriginAnswer,
+    ArtifactVersion, CatalogUpload, TableColumnAnswer, TablePage, TableQueryBody,
+};
 pub use event::EventAnswer;
 pub use host::{HubHostBody, HubHostFailure, HubHostLine, HubHostLog, HubHosted};
 pub use hub::{

@@ -8,6 +8,7 @@ use pegboard_server::config::{FlagValue, Sources};
 
 use crate::project::{KeyCommand, ProjectCommand};
 
+use crate::catalog::arguments::CatalogCommand;
 use crate::hub::arguments::HubCommand;
 
 /// One server on which a team hangs all of its ML plugins.
@@ -231,6 +232,11 @@ pub(crate) enum Command {
         run: String,
         #[command(flatten)]
         client: ClientArguments,
+    },
+    /// Publish, look at and ask data sources, feature sets, models and endpoints.
+    Catalog {
+        #[command(subcommand)]
+        command: CatalogCommand,
     },
     /// Remote plugins: scripts that connect to the server, and their sessions.
     Hub {
@@ -489,6 +495,7 @@ impl Command {
                 Some(RunCommand::Show { client, .. }) => client,
                 None => &run.client,
             }),
+            Self::Catalog { command } => Some(command.client()),
             Self::Hub { command } => Some(command.client()),
             Self::Plugin { command: PluginCommand::Show { client, .. } | PluginCommand::Reload { client, .. } }
             | Self::Upgrade { client, .. }

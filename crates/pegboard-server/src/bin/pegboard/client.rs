@@ -68,6 +68,16 @@ impl Client {
         self.open(self.http.get(link)).await
     }
 
+    pub(crate) async fn patch<B: Serialize, T: DeserializeOwned>(&self, path: &[&str], body: &B) -> Result<T, CommandFailure> {
+        self.read(self.open(self.request(Method::PATCH, path, &[]).json(body)).await?).await
+    }
+
+    /// Sends a file as the body.
+    pub(crate) async fn post_file<T: DeserializeOwned>(&self, path: &[&str], body: reqwest::Body) -> Result<T, CommandFailure> {
+        let request = self.request(Method::POST, path, &[]).header(CONTENT_TYPE, "application/octet-stream").body(body);
+        self.read(self.open(request).await?).await
+    }
+
     pub(crate) async fn post_text<T: DeserializeOwned>(&self, path: &[&str], text: String) -> Result<T, CommandFailure> {
         let request = self.request(Method::POST, path, &[]).header(CONTENT_TYPE, "application/yaml").body(text);
         self.read(self.open(request).await?).await

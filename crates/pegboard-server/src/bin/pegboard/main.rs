@@ -4,6 +4,7 @@
 
 mod apply;
 mod arguments;
+mod catalog;
 mod client;
 mod config;
 mod demo;
@@ -96,6 +97,7 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         Command::Plugins { .. } => plugin::list(&client, output).await,
         Command::Plugin { command: PluginCommand::Show { name, .. } } => plugin::show(&client, name, output).await,
         Command::Plugin { command: PluginCommand::Reload { name, .. } } => plugin::reload(&client, name, output).await,
+        Command::Catalog { command } => catalog::catalog(&client, command, output).await,
         Command::Hub { command } => hub::hub(&client, command, output).await,
         Command::Apply { files, .. } => apply::apply(&client, files, output).await,
         Command::Workflows { .. } => resources::workflows(&client, output).await,
