@@ -8,6 +8,7 @@ mod durability;
 mod elsewhere;
 mod events;
 mod hub;
+mod labelling;
 mod on_disk;
 mod resources;
 mod sample;
