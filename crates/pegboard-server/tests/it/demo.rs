@@ -26,9 +26,16 @@ fn demo_trains_models_prints_their_table_and_is_quick_the_second_time() {
     let table = first.stdout.split("best digits").next().unwrap_or_default();
     let rows = table.lines().filter(|line| line.starts_with("digits ") || line.starts_with("wine ")).count();
     assert_eq!(rows, 24, "{}", first.stdout);
+    for words in
+        [": 100 images, hosted plugins of all six types", "Classify says that digit-0065.png shows a 6", "/labels.csv?sig="]
+    {
+        assert!(first.stdout.contains(words), "{words} in\n{}", first.stdout);
+    }
     let begun = Instant::now();
     let second = demo();
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
     assert!(second.stdout.contains("best digits: "), "{}", second.stdout);
+    assert!(second.stdout.contains(": 100 images"), "nothing is imported again\n{}", second.stdout);
+    assert!(!second.stderr.contains("host: "), "nothing is hosted again\n{}", second.stderr);
     assert!(!second.stderr.contains("resolve:"), "nothing is installed again\n{}", second.stderr);
 }

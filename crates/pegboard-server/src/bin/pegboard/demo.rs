@@ -1,5 +1,7 @@
 //! `pegboard demo`: a server, the example package with its config and triggers, one run of it, its table, and the run that its end
-//! triggers.
+//! triggers; then a project of images with hosted plugins.
+
+mod labelling;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -66,7 +68,8 @@ pub(crate) async fn demo(mut settings: Settings, once: bool, output: &Output) ->
 async fn show(url: &str, data: &Path, output: &Output) -> Result<(), CommandFailure> {
     let client = Client::new(url)?;
     let folder = data.join("examples").join("digits-and-wine");
-    let changed = unpack(&folder).await?;
+    let changed = unpack::<Example>(&folder).await?;
+    let hosted = labelling::host(&client, data, output).await?;
     let plugin = install(&client, &folder, changed, output).await?;
     if let Some(failure) = plugin.failure.as_ref().filter(|_| plugin.state != "ready") {
         output.plugin_failure(failure);
@@ -98,6 +101,9 @@ async fn show(url: &str, data: &Path, output: &Output) -> Result<(), CommandFail
             output.result(&report.result);
         }
         triggers(&client, output).await?;
+    }
+    labelling::show(&client, hosted, output).await?;
+    if !output.json {
         let look = [
             String::new(),
             format!("look    {}", client.link("/ui/")),
@@ -197,20 +203,20 @@ async fn install(client: &Client, folder: &Path, changed: bool, output: &Output)
 }
 
 /// Writes the files that differ; whether there were any.
-async fn unpack(folder: &Path) -> Result<bool, Error> {
+async fn unpack<Files: Embed>(folder: &Path) -> Result<bool, Error> {
     let folder = folder.to_owned();
-    let written = tokio::task::spawn_blocking(move || unpack_blocking(&folder)).await;
+    let written = tokio::task::spawn_blocking(move || unpack_blocking::<Files>(&folder)).await;
     written.map_err(|error| Error::internal("unpack", error.to_string()))?
 }
 
-fn unpack_blocking(folder: &Path) -> Result<bool, Error> {
+fn unpack_blocking<Files: Embed>(folder: &Path) -> Result<bool, Error> {
     let cannot = |path: &PathBuf, error: &std::io::Error| {
         Error::unavailable("data-directory-read-only", format!("cannot write `{}`: {error}", path.display()))
             .hint("free space or choose another directory with `--data`")
     };
     let mut changed = false;
-    for name in Example::iter() {
-        let Some(file) = Example::get(&name) else { continue };
+    for name in Files::iter() {
+        let Some(file) = Files::get(&name) else { continue };
         let path = folder.join(name.as_ref());
         if std::fs::read(&path).is_ok_and(|present| present == *file.data) {
             continue;
