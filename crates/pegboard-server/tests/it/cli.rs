@@ -23,6 +23,23 @@ const COMMANDS: &[&[&str]] = &[
     &["show"],
     &["delete"],
     &["events"],
+    &["project"],
+    &["project", "create"],
+    &["project", "ls"],
+    &["project", "show"],
+    &["project", "rm"],
+    &["project", "schema"],
+    &["project", "stages"],
+    &["project", "batches"],
+    &["project", "assets"],
+    &["project", "tasks"],
+    &["project", "upload"],
+    &["project", "import"],
+    &["project", "export"],
+    &["key"],
+    &["key", "create"],
+    &["key", "ls"],
+    &["key", "revoke"],
     &["new"],
     &["new", "stage-plugin"],
     &["dev"],
@@ -43,7 +60,7 @@ fn every_command_explains_itself_with_an_example() {
         arguments.push("--help");
         let ended = pegboard(Path::new("."), &arguments).well();
         assert!(ended.stdout.contains("Usage: pegboard"), "{words:?}");
-        let group = [&["plugin"], &["new"]].iter().any(|group| words == group);
+        let group = [&["plugin"], &["new"], &["project"], &["key"]].iter().any(|group| words == group);
         assert!(group || ended.stdout.contains("Example"), "{words:?} has no example");
         assert!(ended.stdout.contains("--json"), "{words:?}");
     }

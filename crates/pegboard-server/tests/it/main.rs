@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod ango;
 mod api;
 mod authoring;
 mod cli;
@@ -10,6 +11,7 @@ mod errors;
 mod events;
 mod executors;
 mod flowdapt;
+mod hub;
 mod kill;
 mod misuse;
 mod python;
