@@ -84,7 +84,7 @@ fn rows() {
         ("POST", format!("/v2/project/{p}"), json!({ "stages": [] }), 400, "stages"),
         ("POST", format!("/v2/project/{p}"), json!({ "stages": [{ "id": "a", "type": "Start" }] }), 409, "stage-in-use"),
         ("POST", format!("/v2/batches/{p}"), json!({}), 400, "body"),
-        ("POST", format!("/v2/batches/{p}"), json!({ "name": " " }), 400, "body"),
+        ("POST", format!("/v2/batches/{p}"), json!({ "name": " " }), 400, "batch-name"),
         ("POST", format!("/v2/project/{p}/cloud"), json!({}), 400, "body"),
         ("POST", format!("/v2/project/{p}/cloud"), json!({ "assets": [1] }), 400, "asset"),
         ("POST", format!("/v2/project/{p}/cloud"), json!({ "assets": [{}] }), 400, "asset-data"),
