@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::queue::later;
 use super::speech::own;
-use super::{Active, Board, Carrier, Effect, Identity, LINGERING, Place};
+use super::{Active, Board, Carrier, Effect, Identity, LINGERING, Place, within};
 use crate::failure;
 use crate::link::Order;
 use crate::wire::event::{Outcome, Response};
@@ -19,6 +19,8 @@ const BUSY_ANSWER: Duration = Duration::from_millis(150);
 const BUSY_ANSWERS: u32 = 6;
 /// Late answers that are said in the log.
 const LATE: u32 = 3;
+/// What comes so soon after an answer is the same one again.
+const TWICE: Duration = Duration::from_secs(1);
 
 impl Board {
     /// The payload is made: hands it to the connection. What texts the log must not show, and which key the run has, is known now.
@@ -75,9 +77,10 @@ impl Board {
     /// An answer for a session of which the speaker is known. The first one counts.
     pub(crate) fn conclude(&mut self, id: HubId, outcome: Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(active) = self.sessions.get_mut(&id) else { return };
-        if active.is_over() {
+        if let Place::Ended(at) = active.place {
             active.late += 1;
-            if active.late <= LATE {
+            // Some clients say the same twice, as an event and in the acknowledgement.
+            if active.late <= LATE && !within(at, TWICE, now) {
                 let line = own("a late answer was ignored", now);
                 effects.push(Effect::Append { session: id, lines: vec![line] });
             }

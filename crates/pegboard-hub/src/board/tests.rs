@@ -281,6 +281,8 @@ fn the_first_answer_counts_and_only_the_plugins_own() {
     world.answer(script.number, HubId::random(), Outcome::Result(json!("nobody's")));
     assert_eq!(world.stored(id).state, SessionState::Running);
     world.answer(script.number, id, Outcome::Result(json!("first")));
+    world.answer(script.number, id, Outcome::Result(json!("the same in the acknowledgement")));
+    world.pass(2 * SECOND);
     world.answer(script.number, id, Outcome::Result(json!("second")));
     world.answer(script.number, id, Outcome::Error);
     let ended = world.stored(id);

@@ -6,15 +6,16 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::response::Response;
 use pegboard_hub::wire::lenient;
 use pegboard_model::{Error, HubId};
 use serde_json::{Value, json};
 
+use crate::ango::refused;
 use crate::app::App;
-use crate::error::ApiError;
 
 /// `POST /v2/pluginLog`.
-pub(super) async fn log(State(app): State<App>, headers: HeaderMap, body: String) -> Result<Json<Value>, ApiError> {
+pub(super) async fn log(State(app): State<App>, headers: HeaderMap, body: String) -> Result<Json<Value>, Response> {
     let project = caller(&app, &headers).await?;
     let known = match lenient::parse(&body) {
         Ok(payload) => app.hub.plugin_log(payload, project).await,
@@ -24,7 +25,7 @@ pub(super) async fn log(State(app): State<App>, headers: HeaderMap, body: String
 }
 
 /// `POST /v2/pluginResponse`.
-pub(super) async fn response(State(app): State<App>, headers: HeaderMap, body: String) -> Result<Json<Value>, ApiError> {
+pub(super) async fn response(State(app): State<App>, headers: HeaderMap, body: String) -> Result<Json<Value>, Response> {
     let project = caller(&app, &headers).await?;
     let received = match lenient::parse(&body) {
         Ok(payload) => app.hub.plugin_response(payload, project).await,
@@ -35,10 +36,9 @@ pub(super) async fn response(State(app): State<App>, headers: HeaderMap, body: S
 }
 
 /// The only project that the key is good for; none: all.
-async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<HubId>, ApiError> {
+async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<HubId>, Response> {
     let key = headers.get("apikey").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match app.labelling.authenticate(key).await? {
-        Some(caller) => Ok(caller.project),
-        None => Err(Error::invalid("api-key", "Invalid API KEY").into()),
-    }
+    let caller = app.labelling.authenticate(key).await.map_err(refused)?;
+    let caller = caller.ok_or_else(|| refused(Error::invalid("invalid-api-key", "Invalid API KEY")))?;
+    Ok(caller.project)
 }

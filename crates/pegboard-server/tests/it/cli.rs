@@ -48,6 +48,23 @@ const COMMANDS: &[&[&str]] = &[
     &["runs"],
     &["logs"],
     &["cancel"],
+    &["hub"],
+    &["hub", "create"],
+    &["hub", "show"],
+    &["hub", "ls"],
+    &["hub", "directory"],
+    &["hub", "edit"],
+    &["hub", "rm"],
+    &["hub", "rotate"],
+    &["hub", "install"],
+    &["hub", "remove"],
+    &["hub", "run"],
+    &["hub", "sessions"],
+    &["hub", "logs"],
+    &["hub", "result"],
+    &["hub", "cancel"],
+    &["hub", "retry"],
+    &["hub", "presets"],
     &["config"],
     &["doctor"],
     &["completions"],
@@ -60,7 +77,7 @@ fn every_command_explains_itself_with_an_example() {
         arguments.push("--help");
         let ended = pegboard(Path::new("."), &arguments).well();
         assert!(ended.stdout.contains("Usage: pegboard"), "{words:?}");
-        let group = [&["plugin"], &["new"], &["project"], &["key"]].iter().any(|group| words == group);
+        let group = [&["plugin"], &["hub"], &["new"], &["project"], &["key"]].iter().any(|group| words == group);
         assert!(group || ended.stdout.contains("Example"), "{words:?} has no example");
         assert!(ended.stdout.contains("--json"), "{words:?}");
     }

@@ -31,7 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("indicatif", &["pegboard-server"]),
     ("comfy-table", &["pegboard-server"]),
     ("askama", &["pegboard-server"]),
-    ("reqwest", &["pegboard-store", "pegboard-server"]),
+    ("reqwest", &["pegboard-store", "pegboard-hub", "pegboard-server"]),
     ("anyhow", &["pegboard-server"]),
 ];
 

@@ -43,6 +43,12 @@ impl Output {
         self.raw(&format!("{text}\n"));
     }
 
+    /// One line that nobody need read.
+    pub(crate) fn told(self, text: &str) {
+        // A server goes on when whoever started it does not listen any more.
+        let _ = writeln!(io::stdout().lock(), "{text}");
+    }
+
     /// Data as JSON, indented.
     pub(crate) fn data<T: Serialize>(self, data: &T) {
         self.line(&serde_json::to_string_pretty(data).unwrap_or_default());

@@ -22,7 +22,7 @@ pub(crate) async fn serve(settings: Settings, output: &Output) -> Result<(), Com
     let data = settings.server.data.display().to_string();
     let server = Server::start(settings).await?;
     tracing::info!(data = data, "ready");
-    output.line(&format!("listening on {}", server.url()));
+    output.told(&format!("listening on {}", server.url()));
     let mut restart = Signals::restart()?;
     tokio::select! {
         () = signals.next() => stop(server, &mut signals, output).await,
