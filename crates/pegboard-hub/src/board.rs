@@ -262,6 +262,13 @@ impl Board {
         presence.connections.max(1) * each as usize
     }
 
+    /// The plugin of the session that is under way with this key.
+    pub(crate) fn plugin_of_key(&self, key: HubId) -> Option<&Arc<RemotePlugin>> {
+        let has_it = |id: &&HubId| self.sessions[*id].key == Some(key);
+        let session = self.open.iter().find(has_it)?;
+        self.plugin(self.sessions[session].session.plugin)
+    }
+
     /// The session of a workflow's task that is with a plugin.
     pub(crate) fn session_of_task(&self, task: HubId) -> Option<HubId> {
         let is_of = |id: &&HubId| matches!(self.sessions[*id].session.cause, SessionCause::Stage { task: of, .. } if of == task);

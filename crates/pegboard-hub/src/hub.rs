@@ -16,12 +16,13 @@ use tokio::task::JoinHandle;
 use crate::board::{Board, Effect};
 use crate::keyring::Keyring;
 use crate::labelling::Labelling;
+use crate::labelling::links::LinkVerb;
 use crate::link::{Ending, Order};
 use crate::options::HubOptions;
 use crate::presence::Presence;
 use crate::recorder::{self, Job};
 use crate::rest::RestCaller;
-use crate::wire::event::{Heartbeat, Line, Progress, Response};
+use crate::wire::event::{Heartbeat, Line, Outcome, Progress, Response};
 
 /// How often the board looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
@@ -113,6 +114,7 @@ impl Hub {
         hub.keep(tokio::spawn(hub.clone().watch_the_clock()));
         hub.keep(tokio::spawn(hub.clone().send_tasks()));
         hub.keep(tokio::spawn(hub.clone().poll_rest_plugins()));
+        hub.keep(tokio::spawn(hub.clone().forget_old_sessions()));
         Ok(hub)
     }
 
@@ -199,8 +201,24 @@ impl Hub {
         self.with(|board, effects| board.line(link, line, now(), effects));
     }
 
-    pub(crate) fn response(&self, link: u64, response: Response) {
+    pub(crate) fn response(&self, link: u64, mut response: Response) {
+        self.sign_export(&mut response);
         self.with(|board, effects| board.response(link, response, now(), effects));
+    }
+
+    /// The oldest clients answer with the bare address that they uploaded to: whoever ran the export gets a link that opens it.
+    fn sign_export(&self, response: &mut Response) {
+        let Outcome::Export(url) = &mut response.outcome else { return };
+        let (labelling, base) = (&self.inner.labelling, &self.inner.base_url);
+        let Some(place) = labelling.own(base, url).filter(|_| !url.contains('?')) else { return };
+        let owners = response.session.and_then(|id| {
+            let board = self.board();
+            board.session(id).map(|session| [session.project, Some(session.organization)])
+        });
+        let is_its_own = |owner: HubId| owner.to_string() == place.owner();
+        if place.is_export() && owners.into_iter().flatten().flatten().any(is_its_own) {
+            *url = labelling.link(base, &place, LinkVerb::Read);
+        }
     }
 
     pub(crate) fn progress(&self, link: u64, said: Progress) {

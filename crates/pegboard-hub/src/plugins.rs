@@ -145,6 +145,12 @@ impl Hub {
         found.iter().filter(is_behind).take(limit).map(|plugin| RemotePlugin::clone(plugin)).collect()
     }
 
+    /// The plugin whose session is under way with this API key.
+    #[must_use]
+    pub fn plugin_of_key(&self, key: HubId) -> Option<RemotePlugin> {
+        self.board().plugin_of_key(key).map(|plugin| RemotePlugin::clone(plugin))
+    }
+
     /// Whether the organization has installed it.
     #[must_use]
     pub fn is_installed(&self, organization: HubId, plugin: HubId) -> bool {

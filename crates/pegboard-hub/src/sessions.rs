@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pegboard_model::{ClassPair, Error, HubId, PluginType, RemotePlugin, Session, SessionCause, SessionLog, SessionState};
+use pegboard_model::{
+    ClassPair, Error, HubId, PluginType, RemotePlugin, Session, SessionCause, SessionLog, SessionState, Timestamp,
+};
 use pegboard_store::{SessionFilter, StoredSessionLine};
 use serde_json::{Map, Value as Json};
 
@@ -264,6 +266,34 @@ impl Hub {
                 .hint("start its script with this server's address, the plugin's id and its secret"));
         }
         self.admit(session).await
+    }
+
+    /// Deletes sessions that ended long enough ago, with their results, again and again.
+    pub(crate) async fn forget_old_sessions(self) {
+        const PAUSE: Duration = Duration::from_secs(60);
+        const PAGE: usize = 500;
+        let Some(retention) = self.inner.options.retention else { return };
+        let span = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
+        loop {
+            let before = Timestamp(now().0.saturating_sub(span));
+            match self.inner.store.delete_sessions_ended_before(before, PAGE).await {
+                Ok(deleted) => {
+                    for key in deleted.iter().filter_map(|session| session.result_object.as_deref()) {
+                        if let Err(error) = self.inner.store.delete_object(key).await {
+                            tracing::warn!("a result of a deleted session stays: {error}");
+                        }
+                    }
+                    if deleted.len() == PAGE {
+                        continue;
+                    }
+                }
+                Err(error) => tracing::error!("old sessions cannot be deleted: {error}"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = self.stopping() => return,
+            }
+        }
     }
 
     /// The answer for a workflow's task was stored: ends its session, if it is with a plugin.

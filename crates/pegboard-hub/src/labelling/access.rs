@@ -14,6 +14,8 @@ pub struct Caller {
     pub user: User,
     /// The only project that the key is good for; none: all of the user's.
     pub project: Option<HubId>,
+    /// The key itself.
+    pub key: HubId,
 }
 
 impl Caller {
@@ -56,7 +58,7 @@ impl Labelling {
             return Ok(None);
         }
         let user = self.store().user(found.user).await?;
-        Ok(user.map(|user| Caller { user, project: found.project }))
+        Ok(user.map(|user| Caller { user, project: found.project, key: found.id }))
     }
 
     /// Makes a key of the user, for one project or all of theirs, for a time or for ever. Its text is never told again.

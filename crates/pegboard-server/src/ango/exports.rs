@@ -37,7 +37,12 @@ async fn write(asked: Asked, trailing_newline: bool) -> Answer {
     let exported = match asked.query.text("type") {
         Some("issue") => labelling.export_issues(&asked.base, &project, format).await?,
         None | Some("task") => {
-            let request = request(&asked.query, format, trailing_newline)?;
+            let mut request = request(&asked.query, format, trailing_newline)?;
+            // Some scripts on new clients still read the old form; their plugin's record says so.
+            let plugin = asked.app.hub.plugin_of_key(asked.caller.key);
+            if request.shape == ExportShape::Current && plugin.is_some_and(|plugin| plugin.old_export) {
+                request.shape = ExportShape::Both;
+            }
             labelling.export(&asked.base, &project, &request).await?
         }
         Some(other) => {
