@@ -100,6 +100,8 @@ struct Entry {
     queue: VecDeque<HubId>,
     running: HashSet<HubId>,
     refused: u64,
+    /// Its client answers in acknowledgements (releases 1.3.4 to 1.3.11): what it answers on a new connection is lost.
+    answers_in_acks: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -173,6 +175,7 @@ impl Board {
                     queue: VecDeque::new(),
                     running: HashSet::new(),
                     refused: 0,
+                    answers_in_acks: false,
                 };
                 self.plugins.insert(record.id, entry);
             }

@@ -225,6 +225,10 @@ impl Hub {
         self.board().progress(link, &said, now());
     }
 
+    pub(crate) fn response_in_ack(&self, link: u64, response: Response) {
+        self.with(|board, effects| board.response_in_ack(link, response, now(), effects));
+    }
+
     pub(crate) fn handled(&self, link: u64, session: HubId) {
         self.board().handled(link, session, now());
     }

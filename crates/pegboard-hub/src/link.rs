@@ -234,7 +234,7 @@ impl Link {
         match answer.and_then(Response::read) {
             Some(mut response) => {
                 response.session = response.session.or(Some(session));
-                self.hub.response(self.number, response);
+                self.hub.response_in_ack(self.number, response);
             }
             None => self.hub.handled(self.number, session),
         }

@@ -74,6 +74,17 @@ impl Board {
         }
     }
 
+    /// A connection answered in an acknowledgement: so do some releases, and then no answer outlives its connection.
+    pub(crate) fn response_in_ack(&mut self, number: u64, response: Response, now: Timestamp, effects: &mut Vec<Effect>) {
+        let was_open = response.session.filter(|id| self.open.contains(id));
+        self.response(number, response, now, effects);
+        if let Some(active) = was_open.and_then(|id| self.sessions.get(&id)).filter(|active| active.is_over())
+            && let Some(entry) = self.plugins.get_mut(&active.session.plugin)
+        {
+            entry.answers_in_acks = true;
+        }
+    }
+
     /// An answer for a session of which the speaker is known. The first one counts.
     pub(crate) fn conclude(&mut self, id: HubId, outcome: Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(active) = self.sessions.get_mut(&id) else { return };

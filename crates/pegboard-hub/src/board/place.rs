@@ -104,6 +104,7 @@ impl Board {
         entry.links.push(number);
         entry.left_at = None;
         let running: Vec<HubId> = entry.running.iter().copied().collect();
+        let loses_answers = entry.answers_in_acks;
         let process = self.links.get(&number).and_then(|link| link.native.as_ref()).map(|native| Arc::clone(&native.process));
         for id in running {
             let Some(active) = self.sessions.get_mut(&id) else { continue };
@@ -114,7 +115,7 @@ impl Board {
                 self.offer_again(id, now, effects);
             } else if now < kin_until && (process.is_some() || active.process.is_some()) {
                 // Of another process, which may still come back.
-            } else if now < kin_until {
+            } else if now < kin_until && !loses_answers {
                 // The process of before: it is still at work, and answers here.
                 active.place = Place::Sent(Carrier::Link(number));
                 self.count(id, Carrier::Link(number), true);
@@ -132,7 +133,7 @@ impl Board {
         if attempts >= ATTEMPTS {
             self.fail(id, failure::lost_again(), now, effects);
         } else {
-            self.note(id, "the plugin's process has gone; the run is sent again", now);
+            self.note(id, "the plugin's connection has gone and its answer with it; the run is sent again", now);
             self.requeue(id);
         }
     }
@@ -157,7 +158,8 @@ impl Board {
                     self.overflow(number, plugin, limit, now, effects);
                 }
                 // A client that reconnects beats on the new connection before it closes the old one.
-                let heir = self.plugins.get(&plugin).and_then(|entry| {
+                let keeps_answers = |entry: &&super::Entry| !entry.answers_in_acks;
+                let heir = self.plugins.get(&plugin).filter(keeps_answers).and_then(|entry| {
                     entry.links.iter().rev().copied().find(|other| {
                         let other = self.links.get(other).filter(|_| *other != number);
                         other.is_some_and(|other| other.opened_at >= received_at && other.address == link.address)

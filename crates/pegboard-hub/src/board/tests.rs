@@ -211,6 +211,24 @@ fn a_reconnect_takes_the_runs_along() {
     assert_eq!((world.stored(id).result.clone(), world.stored(id).attempts), (json!(3), 1));
 }
 
+/// Releases that answer in acknowledgements lose those with their connection.
+#[test]
+fn an_answer_that_would_be_lost_is_asked_for_again() {
+    let mut world = World::new(PluginType::BatchModel);
+    let old = world.connect(SECRET);
+    let first = world.user(PluginType::BatchModel);
+    let response = Response { session: Some(first), outcome: Outcome::Result(json!(1)), is_cancelled: false, reason: None };
+    world.run(|board, now, effects| board.response_in_ack(old.number, response, now, effects));
+    assert_eq!(world.stored(first).result, json!(1));
+    let id = world.user(PluginType::BatchModel);
+    let heard = world.now;
+    world.pass(MOMENT);
+    let mut new = world.connect(SECRET);
+    world.leave(&old, heard, Ending::Lost);
+    world.tick(2 * SECOND);
+    assert_eq!((new.sent(), world.stored(id).attempts), (vec![id], 2));
+}
+
 #[test]
 fn a_new_process_gets_the_run_again_but_not_for_ever() {
     let mut world = World::new(PluginType::BatchModel);
