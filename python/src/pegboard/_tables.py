@@ -80,11 +80,11 @@ def _take(job: dict[str, Any]) -> dict[str, Any]:
         connection.execute(
             f"copy (select * from {readers[job['format']]}) to {_text(target)} (format parquet, compression zstd, row_group_size 100000)"
         )
-        rows = connection.execute(f"select count(*) from read_parquet({_text(target)})").fetchone()
+        rows = _one(connection, f"select count(*) from read_parquet({_text(target)})")[0]
         columns = _columns(connection, f"read_parquet({_text(target)})")
     except duckdb.Error as error:
         raise TableRefused(f"the {job['format']} file cannot be read as a table: {_first_line(error)}") from None
-    return {"rows": rows[0] if rows else 0, "columns": columns}
+    return {"rows": rows, "columns": columns}
 
 
 def _rows(job: dict[str, Any]) -> dict[str, Any]:
@@ -222,7 +222,9 @@ def _correlations(connection: Any, names: list[str]) -> dict[str, dict[str, floa
 def _corr(one: str, other: str) -> str:
     first, second = _name(one), _name(other)
     # A constant column has no correlation; engines differ in whether they raise.
-    return f"case when stddev_pop({first}::double) > 0 and stddev_pop({second}::double) > 0 then corr({first}::double, {second}::double) end"
+    return (
+        f"case when stddev_pop({first}::double) > 0 and stddev_pop({second}::double) > 0 then corr({first}::double, {second}::double) end"
+    )
 
 
 def _connect(tables: dict[str, str], named: list[dict[str, str]] | None = None) -> Any:
@@ -297,7 +299,8 @@ def _type(name: str) -> str:
 
 
 def _one(connection: Any, sql: str) -> Any:
-    return connection.execute(sql).fetchone()
+    # All of them: a result that is not read to its end is in the way of the next.
+    return connection.execute(sql).fetchall()[0]
 
 
 def _plain(value: object) -> object:

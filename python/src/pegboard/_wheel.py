@@ -70,7 +70,9 @@ def main(arguments: list[str]) -> dict[str, object]:
         version = read_version(package / "_version.py")
         wheels = [
             write_wheel(output, "pegboard", version, SUMMARY, [], files(package, "pegboard", (compat, workbench, sageworks))),
-            write_wheel(output, "flowdapt", FLOWDAPT_VERSION, FLOWDAPT_SUMMARY, requires(version, FLOWDAPT_EXTRAS), files(compat, "flowdapt")),
+            write_wheel(
+                output, "flowdapt", FLOWDAPT_VERSION, FLOWDAPT_SUMMARY, requires(version, FLOWDAPT_EXTRAS), files(compat, "flowdapt")
+            ),
             write_wheel(
                 output,
                 "workbench",

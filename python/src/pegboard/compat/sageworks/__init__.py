@@ -9,10 +9,12 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-
-from workbench import __version__
+from typing import Any
 
 __all__ = ["__version__"]
+
+# With it, loggers have their levels.
+__version__: str = importlib.import_module("workbench").__version__
 
 COMPONENTS = "workbench.web_interface.components"
 # Of modules that have moved, the longest prefix counts.
@@ -65,6 +67,6 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module.__spec__, module.__loader__ = _SPECS.pop(spec.name)
 
 
-_SPECS: dict[str, tuple[importlib.machinery.ModuleSpec | None, object]] = {}
+_SPECS: dict[str, tuple[importlib.machinery.ModuleSpec | None, Any]] = {}
 
 sys.meta_path.insert(0, _Finder())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.utils.log_levels import install
+from .utils.log_levels import install
 
 __all__ = ["__version__"]
 

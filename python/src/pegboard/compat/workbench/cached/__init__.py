@@ -1,0 +1,1 @@
+"""Artifacts whose answers are kept until the artifact changes."""

@@ -1,0 +1,1 @@
+"""Data sources, feature sets, models and endpoints of the catalog."""

@@ -1,0 +1,1 @@
+"""Chemistry. Needs rdkit in the plugin's environment, and says so when it is asked."""

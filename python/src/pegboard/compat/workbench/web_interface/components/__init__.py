@@ -1,0 +1,1 @@
+"""Components, and the interfaces that plugins implement."""

@@ -1,0 +1,1 @@
+"""Built-in components, which plugin pages embed and plugins derive from."""

@@ -1,0 +1,59 @@
+"""A table in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....utils.markdown_utils import dict_to_collapsible_html, dict_to_markdown, health_tag_markdown, tags_to_markdown
+from ..plugin_interface import PluginInputType, PluginInterface, PluginPage
+
+__all__ = ["DataDetails"]
+
+SHOWN = (
+    ("Rows", "num_rows"),
+    ("Columns", "num_columns"),
+    ("Owner", "workbench_owner"),
+    ("Input", "input"),
+    ("Size (MB)", "size"),
+    ("Created", "created"),
+    ("Modified", "modified"),
+)
+
+
+class DataDetails(PluginInterface):
+    auto_load_page = PluginPage.NONE
+    plugin_input_type = PluginInputType.DATA_SOURCE
+
+    def create_component(self, component_id: str, **kwargs: Any) -> Any:
+        from dash import dcc, html
+
+        self.component_id = component_id
+        self.container = html.Div(
+            [
+                html.H4("Data: Loading...", id=f"{component_id}-header"),
+                dcc.Markdown(id=f"{component_id}-details", dangerously_allow_html=True),
+            ],
+            id=component_id,
+        )
+        self.properties = [(f"{component_id}-header", "children"), (f"{component_id}-details", "children")]
+        return self.container
+
+    def update_properties(self, data_object: Any, **kwargs: Any) -> list[Any]:
+        details = data_object.details()
+        facts = {title: details[key] for title, key in SHOWN if details.get(key) not in (None, "")}
+        text = health_tag_markdown(details["health_tags"]) + "\n" + dict_to_markdown(facts)
+        if details.get("workbench_tags"):
+            text += f"\n**Tags:** {tags_to_markdown(details['workbench_tags'])}\n"
+        stats = details.get("column_stats") or {}
+        if stats:
+            text += "\n**Columns**\n" + "".join(dict_to_collapsible_html(_brief(each), name, True) for name, each in stats.items())
+        return [f"{data_object.name}", text]
+
+
+def _brief(stats: dict[str, Any]) -> dict[str, Any]:
+    """What fits into a few lines: the strongest correlations, the most frequent values."""
+    brief = {key: value for key, value in stats.items() if key not in ("correlations", "value_counts")}
+    for key in ("correlations", "value_counts"):
+        if stats.get(key):
+            brief[key] = dict(list(stats[key].items())[:5])
+    return brief
