@@ -1,12 +1,15 @@
 //! Processes come and go: the script's, the server's, and the connection between them.
 
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::clients::{NEWEST, Plugin};
 use super::{failed, finished, lines, project};
-use crate::support::{World, signal, until};
+use crate::support::{World, command, signal, until};
 
 #[test]
 fn the_light_and_the_work() {
@@ -69,6 +72,39 @@ fn a_restart_in_place_keeps_scripts_and_their_runs() {
         assert_eq!(plugin.process.as_mut().unwrap().try_wait().unwrap(), None, "the script is still there");
         finished(&world, &plugin.id, &["--project", &project]);
     }
+}
+
+/// Somebody else holds the listening socket, as systemd does: the server may even be killed.
+#[test]
+fn a_kept_socket_outlives_a_killed_server() {
+    let mut world = World::new();
+    let project = project(&world);
+    world.kill();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    world.url = format!("http://{}", socket.local_addr().unwrap());
+    let serve = |world: &mut World| {
+        let data = world.data();
+        let mut command = command(&["serve", "--data", data.to_str().unwrap()]);
+        command.stdin(OwnedFd::from(socket.try_clone().unwrap())).env("LISTEN_FDS", "1").env("LISTEN_FDS_FIRST_FD", "0");
+        command.current_dir(world.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        world.server = Some(command.spawn().unwrap());
+    };
+    serve(&mut world);
+    let mut plugin = Plugin::create(&world, "batch-model", &[]);
+    plugin.start(&world, NEWEST);
+    let sleep = "{\"do\": \"sleep\", \"seconds\": 4}";
+    let session = world.run(&["hub", "run", &plugin.id, "--project", &project, "--config", sleep, "--json"]).well().json();
+    until("its first line", || (!lines(&world, &session).is_empty()).then_some(()));
+    world.kill();
+    serve(&mut world);
+    let id = session["id"].as_str().unwrap();
+    let ended = until("its end", || {
+        let session = world.get(&format!("/api/v1/hub/sessions/{id}"));
+        (session["state"] != "running").then_some(session)
+    });
+    assert_eq!((&ended["state"], &ended["attempts"]), (&json!("finished"), &json!(1)), "{ended:#}");
+    assert_eq!(plugin.process.as_mut().unwrap().try_wait().unwrap(), None, "the script is still there");
+    finished(&world, &plugin.id, &["--project", &project]);
 }
 
 /// The socket is gone with the server, so clients end; whoever supervises them starts them again.

@@ -79,7 +79,8 @@ def export(*args, **kwargs):
     work(data)
     assets = list(data["jsonExport"])
     names = [asset["externalId"] for asset in assets if asset]
-    text = json.dumps({"names": names, "tasks": data.get("numTasks"), "seen": seen(data)})
+    forms = [key for key in ("task", "tasks") if assets and assets[0] and key in assets[0]]
+    text = json.dumps({"names": names, "forms": forms, "tasks": data.get("numTasks"), "seen": seen(data)})
     file = BytesIO(text.encode())
     name = data["projectId"] + ".json"
     if hasattr(plugins, "ExportResponse"):

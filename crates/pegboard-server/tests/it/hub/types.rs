@@ -35,6 +35,21 @@ fn exports_on_each_release() {
     }
 }
 
+/// A script on a new client that reads the form of the first generation, as its plugin's record says.
+#[test]
+fn an_export_in_both_forms() {
+    let world = World::new();
+    let project = project(&world);
+    let mut plugin = Plugin::create(&world, "export", &["--old-export"]);
+    plugin.start(&world, NEWEST);
+    for (old, expected) in [("true", json!(["task", "tasks"])), ("false", json!(["task"]))] {
+        world.run(&["hub", "edit", &plugin.id, "--old-export", old]).well();
+        let session = finished(&world, &plugin.id, &["--project", &project, "--stage", "all"]);
+        let path = session["download"].as_str().unwrap().strip_prefix(&world.url).unwrap().to_owned();
+        assert_eq!(world.get(&path)["forms"], expected);
+    }
+}
+
 #[test]
 fn models_on_one_asset_on_each_release() {
     let world = World::new();
