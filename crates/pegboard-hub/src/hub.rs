@@ -213,10 +213,12 @@ impl Hub {
         let Some(place) = labelling.own(base, url).filter(|_| !url.contains('?')) else { return };
         let owners = response.session.and_then(|id| {
             let board = self.board();
-            board.session(id).map(|session| [session.project, Some(session.organization)])
+            board.session(id).map(|session| (session.project, session.organization))
         });
-        let is_its_own = |owner: HubId| owner.to_string() == place.owner();
-        if place.is_export() && owners.into_iter().flatten().flatten().any(is_its_own) {
+        let Some((project, organization)) = owners else { return };
+        let is_of = |owner: HubId| owner.to_string() == place.owner();
+        // They do not say either what the file is for. The run's key opens the project's files anyway.
+        if is_of(organization) || project.is_some_and(is_of) {
             *url = labelling.link(base, &place, LinkVerb::Read);
         }
     }
