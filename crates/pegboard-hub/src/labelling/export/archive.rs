@@ -43,6 +43,8 @@ pub(super) struct Archive {
     format: ExportFormat,
     trailing_newline: bool,
     empty: bool,
+    /// Bytes of records so far.
+    written: usize,
 }
 
 impl Archive {
@@ -64,7 +66,12 @@ impl Archive {
         if format == ExportFormat::Json {
             zip.write_all(b"[").map_err(broken)?;
         }
-        Ok(Self { place, object, zip, sink, format, trailing_newline, empty: true })
+        Ok(Self { place, object, zip, sink, format, trailing_newline, empty: true, written: 0 })
+    }
+
+    /// Bytes of records so far, before compression.
+    pub(super) fn written(&self) -> usize {
+        self.written
     }
 
     /// Adds records. Compressing takes its time, so it is done away from the tasks.
@@ -80,6 +87,7 @@ impl Archive {
                 self.empty = false;
                 self.zip.write_all(separator).map_err(broken)?;
                 let text = serde_json::to_vec(record).map_err(|error| broken(error.into()))?;
+                self.written += text.len();
                 self.zip.write_all(&text).map_err(broken)?;
             }
             Ok::<_, Error>(self)

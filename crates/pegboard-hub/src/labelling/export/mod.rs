@@ -19,8 +19,11 @@ use super::{Labelling, now};
 use archive::Archive;
 use shape::Shaper;
 
-/// Tasks of one page.
-const PAGE: usize = 250;
+/// Tasks of the first page, and most of one.
+const PAGE: usize = 64;
+const LARGEST_PAGE: usize = 512;
+/// Bytes of text that a page is to have: tasks with large answers come a few at a time, small ones many.
+const PAGE_BYTES: usize = 1 << 20;
 /// How long a written export is kept.
 const KEPT: Duration = Duration::from_secs(48 * 3600);
 
@@ -100,9 +103,9 @@ impl Labelling {
     pub async fn export(&self, base: &str, project: &Project, request: &ExportRequest) -> Result<Exported, Error> {
         let selection = Selection::new(project, request)?;
         let mut writer = self.writer(project, request.format, request.trailing_newline).await?;
-        let (mut after, mut records) = (0, 0);
+        let (mut after, mut records, mut most) = (0, 0, PAGE);
         loop {
-            let page = self.store().tasks_with_assets(project.id, after, PAGE).await?;
+            let page = self.store().tasks_with_assets(project.id, after, most).await?;
             let (Some(first), Some(last)) = (page.first(), page.last()) else { break };
             let (from, to) = (first.ordinal, last.ordinal);
             after = to;
@@ -126,8 +129,12 @@ impl Labelling {
                     shaper.record(task, &asset, past)
                 })
                 .collect();
-            records += written.len() as u64;
+            let count = written.len();
+            records += count as u64;
+            let before = writer.written();
             writer = writer.add(written).await?;
+            let each = ((writer.written() - before) / count).max(1);
+            most = (PAGE_BYTES / each).clamp(1, LARGEST_PAGE);
         }
         self.finish(base, writer, records).await
     }

@@ -98,6 +98,19 @@ impl Hub {
         url.strip_prefix(self.world.url.as_str()).unwrap_or_else(|| panic!("{url} is not on {}", self.world.url))
     }
 
+    /// Has the project exported and fetches it; how many records and bytes of text it has.
+    #[track_caller]
+    pub(super) fn post_export(&self) -> Json {
+        let path = format!("/v2/export?project={}&format=ndjson", self.project);
+        let url = self.get(&path).data()["exportPath"].as_str().expect("a link").to_owned();
+        let zip = self.raw("GET", self.path(&url), &[], b"").body;
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip)).expect("a zip");
+        assert_eq!(archive.len(), 1, "one entry, and no folder before it");
+        let mut text = String::new();
+        archive.by_index(0).expect("an entry").read_to_string(&mut text).expect("UTF-8");
+        json!({ "records": text.lines().count(), "text": text.len() })
+    }
+
     /// Gives the project its classes.
     pub(super) fn classes(&self) {
         let schema = json!({

@@ -3,6 +3,7 @@
 
 mod ask;
 mod bad_input;
+mod big;
 mod clients;
 mod data;
 mod stages;
