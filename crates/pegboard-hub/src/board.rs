@@ -131,6 +131,8 @@ pub(crate) struct Board {
     /// Connections that have not said who they are, by age.
     unknown: BTreeSet<(Timestamp, u64)>,
     quarantine: HashMap<IpAddr, usize>,
+    /// Heartbeats that were refused, of all connections.
+    refusals: u64,
     sessions: HashMap<HubId, Active>,
     /// Sessions that changed and wait to be recorded.
     dirty: HashSet<HubId>,
@@ -148,6 +150,7 @@ impl Board {
             links: HashMap::new(),
             unknown: BTreeSet::new(),
             quarantine: HashMap::new(),
+            refusals: 0,
             sessions: HashMap::new(),
             dirty: HashSet::new(),
             open: HashSet::new(),

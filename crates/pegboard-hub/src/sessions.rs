@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::board::Board;
 use crate::hub::{Hub, now};
+use crate::labelling::links::LinkVerb;
 use crate::{config, parameters};
 
 /// What somebody wants run.
@@ -140,7 +141,19 @@ impl Hub {
             return Ok(view);
         }
         let stored = self.inner.store.session(id).await?.ok_or_else(|| session_not_found(&id.to_string()))?;
-        Ok(SessionView { session: stored, position: None })
+        Ok(SessionView { session: self.with_fresh_link(stored), position: None })
+    }
+
+    /// A link to a file of ours is good for some hours: whoever looks later gets a new one.
+    fn with_fresh_link(&self, mut session: Session) -> Session {
+        let labelling = &self.inner.labelling;
+        let place = session.download.as_deref().and_then(|url| labelling.own(&self.inner.base_url, url));
+        // Only to what the session's own project owns: the address is the script's word.
+        let project = session.project.map(|project| project.to_string()).unwrap_or_default();
+        if let Some(place) = place.filter(|place| place.owner() == project) {
+            session.download = Some(labelling.link(&self.inner.base_url, &place, LinkVerb::Read));
+        }
+        session
     }
 
     /// A page of sessions, newest first.
@@ -150,7 +163,8 @@ impl Hub {
         let view = |stored: Session| {
             let open = board.session(stored.id).filter(|session| !session.state.is_final() && !stored.state.is_final());
             let position = board.position(stored.id);
-            SessionView { session: open.cloned().unwrap_or(stored), position }
+            let session = open.cloned().unwrap_or_else(|| self.with_fresh_link(stored));
+            SessionView { session, position }
         };
         Ok(stored.into_iter().map(view).collect())
     }

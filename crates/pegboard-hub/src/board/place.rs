@@ -80,7 +80,11 @@ impl Board {
                 self.refuse(number);
                 let refused = self.quarantine.entry(address).or_default();
                 *refused += 1;
-                tracing::warn!(peer = %address, connections = *refused, "a plugin's id and secret do not fit; it gets no runs");
+                self.refusals += 1;
+                // Said ever more seldom: somebody who tries all day must not fill the log.
+                if self.refusals.is_power_of_two() || self.refusals.is_multiple_of(1000) {
+                    tracing::warn!(peer = %address, connections = *refused, refusals = self.refusals, "a plugin's id and secret do not fit; it gets no runs");
+                }
                 if *refused > QUARANTINE
                     && let Some(link) = self.links.get(&number)
                 {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pegboard_model::{Asset, Error, HubId, OWN_FILE, Project, Task, Timestamp};
+use pegboard_model::{Asset, Error, HubId, OWN_FILE, Project, Storage, StorageProvider, Task, Timestamp};
 use pegboard_store::{AssetQuery, LabelChange, Placed, StoreError};
 use serde_json::{Value as Json, json};
 
@@ -15,6 +15,8 @@ use super::{Labelling, answer, now};
 const CHUNK: usize = 500;
 /// Longest external id in characters.
 const LONGEST_ID: usize = 2000;
+/// Largest file that is taken from a local storage.
+const LARGEST_FILE: u64 = 16 << 30;
 /// Bytes of a file that its size in pixels is looked for in.
 const HEAD: usize = 256 << 10;
 
@@ -60,7 +62,7 @@ impl Labelling {
     pub async fn import_assets(
         &self,
         project: &Project,
-        assets: Vec<NewAsset>,
+        mut assets: Vec<NewAsset>,
         priority: i64,
         by: &str,
     ) -> Result<Imported, Error> {
@@ -70,6 +72,7 @@ impl Labelling {
         for (position, asset) in assets.iter().enumerate() {
             check(position, asset)?;
         }
+        self.take_in_local(project.id, &mut assets).await?;
         let mut assets = assets.into_iter();
         loop {
             let mut changes = Vec::with_capacity(CHUNK * 3);
@@ -101,6 +104,26 @@ impl Labelling {
                 self.tell_arrival();
             }
         }
+    }
+
+    /// Files of local storages become files of ours: a folder of the server's machine has no URL.
+    async fn take_in_local(&self, project: HubId, assets: &mut [NewAsset]) -> Result<(), Error> {
+        let mut known: HashMap<HubId, Option<Storage>> = HashMap::new();
+        for asset in assets {
+            let Some(id) = asset.storage.filter(|_| !asset.data.contains("://") && !asset.data.starts_with(OWN_FILE)) else {
+                continue;
+            };
+            if !known.contains_key(&id) {
+                let found = self.store().storage(id).await?;
+                known.insert(id, found.filter(|storage| storage.provider == StorageProvider::Local));
+            }
+            let Some(Some(storage)) = known.get(&id) else { continue };
+            if asset.external_id.is_empty() {
+                asset.external_id = name_of(&asset.data);
+            }
+            asset.data = self.take_in(project, storage, &asset.data, LARGEST_FILE).await?;
+        }
+        Ok(())
     }
 
     async fn new_asset(&self, project: &Project, new: NewAsset, at: Timestamp, by: &str) -> Result<Asset, Error> {

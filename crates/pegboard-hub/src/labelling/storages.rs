@@ -1,9 +1,15 @@
 //! Storages: credentials go in, are sealed, and come out only for those who may use them.
 
-use pegboard_model::{Error, HubId, Storage, StorageProvider};
+use bytes::Bytes;
+use pegboard_model::{Error, HubId, OWN_FILE, Storage, StorageProvider};
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt as _;
 
+use super::links::{FileKind, FilePlace};
 use super::{Labelling, now};
+
+/// Bytes that are read at once.
+const PIECE: usize = 256 << 10;
 
 /// What is secret about a storage.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -91,6 +97,44 @@ impl Labelling {
     pub fn credentials(&self, storage: &Storage) -> Result<Credentials, Error> {
         let text = self.keyring().open_sealed(&storage.sealed)?;
         serde_json::from_str(&text).map_err(|error| Error::internal("sealed-text", format!("storage `{}`: {error}", storage.id)))
+    }
+
+    /// Copies a file of a local storage into our own store; what an asset records of it.
+    ///
+    /// # Errors
+    /// `storage-file` when it is not there, is no file, or lies outside of the storage's folder.
+    pub(super) async fn take_in(&self, project: HubId, storage: &Storage, name: &str, limit: u64) -> Result<String, Error> {
+        let refused = |why: &str| {
+            Error::invalid(
+                "storage-file",
+                format!("`{}` of storage `{}` cannot be imported: {why}", name.escape_default(), storage.id),
+            )
+            .hint("name a file below the storage's folder")
+        };
+        let folder = storage.folder.as_deref().ok_or_else(|| refused("the storage has no folder"))?;
+        let root = tokio::fs::canonicalize(folder).await.map_err(|_| refused("the folder is not there"))?;
+        // Links are followed before the place is judged.
+        let path =
+            tokio::fs::canonicalize(root.join(name.trim_start_matches('/'))).await.map_err(|_| refused("it is not there"))?;
+        if !path.starts_with(&root) {
+            return Err(refused("it leaves the folder"));
+        }
+        let mut file = tokio::fs::File::open(&path).await.map_err(|_| refused("it cannot be read"))?;
+        let about = file.metadata().await.map_err(|_| refused("it cannot be read"))?;
+        if !about.is_file() || about.len() > limit {
+            return Err(refused("it is no file, or larger than the server takes"));
+        }
+        let place = FilePlace::new(project, FileKind::Asset, name)?;
+        let mut object = self.store().write_object(&place.key()).await?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece).await.map_err(|_| refused("it cannot be read"))? {
+                0 => break,
+                length => object.write(Bytes::copy_from_slice(&piece[..length])).await?,
+            }
+        }
+        object.finish().await?;
+        Ok(format!("{OWN_FILE}{}", place.as_str()))
     }
 
     /// Whether there was one.

@@ -121,6 +121,10 @@ pub(super) async fn get(app: App, sid: &str) -> Result<Response, ApiError> {
             frames.push(packet::PING.to_owned());
         }
         *lock(&poll.seen) = Instant::now();
+        if app.shutdown.has_begun() && frames.is_empty() {
+            // An orderly stop does not wait for a poll; the client comes back.
+            frames.push("6".to_owned());
+        }
         if !frames.is_empty() {
             return Ok(text(frames.join("\u{1e}")));
         }
