@@ -36,6 +36,10 @@ const COMMANDS: &[&[&str]] = &[
     &["project", "upload"],
     &["project", "import"],
     &["project", "export"],
+    &["storage"],
+    &["storage", "create"],
+    &["storage", "ls"],
+    &["storage", "rm"],
     &["key"],
     &["key", "create"],
     &["key", "ls"],
@@ -77,7 +81,7 @@ fn every_command_explains_itself_with_an_example() {
         arguments.push("--help");
         let ended = pegboard(Path::new("."), &arguments).well();
         assert!(ended.stdout.contains("Usage: pegboard"), "{words:?}");
-        let group = [&["plugin"], &["hub"], &["new"], &["project"], &["key"]].iter().any(|group| words == group);
+        let group = [&["plugin"], &["hub"], &["new"], &["project"], &["key"], &["storage"]].iter().any(|group| words == group);
         assert!(group || ended.stdout.contains("Example"), "{words:?} has no example");
         assert!(ended.stdout.contains("--json"), "{words:?}");
     }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pegboard_server::config::{FlagValue, Sources};
 
-use crate::project::{KeyCommand, ProjectCommand};
+use crate::project::{KeyCommand, ProjectCommand, StorageCommand};
 
 use crate::catalog::arguments::CatalogCommand;
 use crate::hub::arguments::HubCommand;
@@ -177,6 +177,11 @@ pub(crate) enum Command {
     Project {
         #[command(subcommand)]
         command: ProjectCommand,
+    },
+    /// Credentials of buckets, and folders of the server's machine.
+    Storage {
+        #[command(subcommand)]
+        command: StorageCommand,
     },
     /// Keys for plugins and SDKs.
     Key {
@@ -513,6 +518,7 @@ impl Command {
             | Self::Cancel { client, .. } => Some(client),
             Self::Project { command } => Some(command.client()),
             Self::Key { command } => Some(command.client()),
+            Self::Storage { command } => Some(command.client()),
             Self::Serve { .. }
             | Self::Demo { .. }
             | Self::Config { .. }

@@ -117,6 +117,7 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         Command::Cancel { run, .. } => runs::cancel(&client, run, output).await,
         Command::Project { command } => project::project(&client, command, output).await,
         Command::Key { command } => project::key(&client, command, output).await,
+        Command::Storage { command } => project::storage(&client, command, output).await,
         Command::Serve { .. }
         | Command::Demo { .. }
         | Command::Config { .. }

@@ -153,3 +153,41 @@ fn our_own_there_and_back() {
     hub.world.run(&["project", "show", "nonsense"]).failed(1, &["there is no project `nonsense`", "pegboard project ls"]);
     hub.world.run(&["project", "upload", &hub.project, "absent.png"]).failed(1, &["absent.png"]);
 }
+
+#[test]
+fn a_local_storage_gives_its_files_and_no_others() {
+    let hub = Hub::new();
+    let folder = hub.world.folder.path().join("pictures");
+    write(&folder, "deep/a.png", png(5, 7));
+    let secret = write(hub.world.folder.path(), "secret.txt", "secret");
+    std::os::unix::fs::symlink(&secret, folder.join("link.txt")).unwrap();
+    hub.world.run(&["storage", "create", "relative", "--folder", "pictures"]).failed(1, &["absolute"]);
+    let storage = hub.world.run(&["storage", "create", "pictures", "--folder", folder.to_str().unwrap()]).well().stdout;
+    let storage = storage.trim();
+    let import = |data: &str| {
+        let asset = json!({ "data": data, "storage": storage });
+        hub.post(&format!("/v2/project/{}/cloud", hub.project), &json!({ "assets": [asset] }))
+    };
+    for wrong in ["../secret.txt", "deep/../../secret.txt", "link.txt", "absent.png", "deep", &secret] {
+        import(wrong).refused(400, "storage-file");
+    }
+    import("deep/a.png").data();
+    let asset = hub.get(&format!("/v2/project/{}/assets", hub.project)).data()["assets"][0].clone();
+    assert_eq!((&asset["externalId"], &asset["metadata"]["height"]), (&json!("a.png"), &json!(7)));
+    assert_eq!(hub.raw("GET", hub.path(asset["data"].as_str().unwrap()), &[], b"").body, png(5, 7));
+
+    // Secrets are read from files, kept encrypted, and not told by our own API.
+    let file = write(hub.world.folder.path(), "key.txt", "hunter2-private\n");
+    hub.world
+        .run(&["storage", "create", "bucket", "--provider", "AWS", "--public-key", "AKIA", "--private-key-file", &file])
+        .well();
+    let listed = hub.world.run(&["storage", "ls", "--json"]).well();
+    assert!(!listed.stdout.contains("hunter2"), "{}", listed.stdout);
+    let told = hub.get("/v2/storages").data();
+    assert_eq!(told["storages"][1]["privateKey"], "hunter2-private");
+    for name in ["pegboard.db", "pegboard.db-wal"] {
+        let bytes = fs::read(hub.world.data().join(name)).unwrap_or_default();
+        assert!(!bytes.windows(7).any(|seven| seven == b"hunter2"), "{name} holds the secret");
+    }
+    hub.world.run(&["storage", "rm", storage]).well();
+}

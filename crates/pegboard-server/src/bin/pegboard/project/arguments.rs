@@ -231,6 +231,63 @@ impl ProjectCommand {
 }
 
 #[derive(Subcommand, Debug)]
+pub(crate) enum StorageCommand {
+    /// Record a bucket's credentials, encrypted, or a folder of the server's machine. Prints its id.
+    #[command(
+        after_help = "Examples:\n  pegboard storage create scans --provider AWS --region eu-central-1 --public-key ID --private-key-file secret.txt\n  pegboard storage create pictures --folder /srv/pictures"
+    )]
+    Create {
+        /// For people.
+        name: String,
+        /// Whose bucket it is.
+        #[arg(long, value_parser = ["AWS", "GCP", "AZURE"], required_unless_present = "folder", conflicts_with = "folder")]
+        provider: Option<String>,
+        /// A folder of the server's machine instead of a bucket; an absolute path.
+        #[arg(long, value_name = "DIR")]
+        folder: Option<String>,
+        /// For example `eu-central-1`.
+        #[arg(long, default_value = "")]
+        region: String,
+        /// Address of a service that is not the provider's own.
+        #[arg(long, value_name = "URL")]
+        endpoint: Option<String>,
+        /// Access key id.
+        #[arg(long, default_value = "", value_name = "ID")]
+        public_key: String,
+        /// A file with the secret access key; `-` reads standard input.
+        #[arg(long, value_name = "FILE")]
+        private_key_file: Option<PathBuf>,
+        /// A file with what the provider gives as one text.
+        #[arg(long, value_name = "FILE")]
+        credentials_file: Option<PathBuf>,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// List the storages, without what is secret about them.
+    #[command(after_help = "Example:\n  pegboard storage ls")]
+    Ls {
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Delete a storage. Assets that name it stay.
+    #[command(after_help = "Example:\n  pegboard storage rm 64e5b8f1a2c3d4e5f6012345")]
+    Rm {
+        /// The storage's id.
+        id: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+}
+
+impl StorageCommand {
+    pub(crate) fn client(&self) -> &ClientArguments {
+        match self {
+            Self::Create { client, .. } | Self::Ls { client } | Self::Rm { client, .. } => client,
+        }
+    }
+}
+
+#[derive(Subcommand, Debug)]
 pub(crate) enum KeyCommand {
     /// Make a key for plugins and SDKs and print it. It is not shown again.
     #[command(

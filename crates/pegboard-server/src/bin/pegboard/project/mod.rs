@@ -1,4 +1,4 @@
-//! `pegboard project` and `pegboard key`: what is labelled, data in and out.
+//! `pegboard project`, `pegboard storage` and `pegboard key`: what is labelled, data in and out.
 
 mod arguments;
 mod export;
@@ -6,8 +6,9 @@ mod files;
 mod import;
 mod keys;
 mod look;
+mod storages;
 
-pub(crate) use arguments::{KeyCommand, ProjectCommand};
+pub(crate) use arguments::{KeyCommand, ProjectCommand, StorageCommand};
 
 use crate::client::Client;
 use crate::failure::CommandFailure;
@@ -35,6 +36,11 @@ pub(crate) async fn project(client: &Client, command: &ProjectCommand, output: &
         ProjectCommand::Import(import) => import::import(client, import, output).await,
         ProjectCommand::Export(export) => export::export(client, export, output).await,
     }
+}
+
+/// `pegboard storage …`.
+pub(crate) async fn storage(client: &Client, command: &StorageCommand, output: &Output) -> Result<(), CommandFailure> {
+    storages::storage(client, command, output).await
 }
 
 /// `pegboard key …`.
