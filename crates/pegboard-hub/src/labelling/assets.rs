@@ -1,6 +1,7 @@
 //! Assets: imported with a task each, assigned to batches, deleted.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use pegboard_model::{Asset, Error, HubId, OWN_FILE, Project, Storage, StorageProvider, Task, Timestamp};
 use pegboard_store::{AssetQuery, LabelChange, Placed, StoreError};
@@ -113,11 +114,14 @@ impl Labelling {
             let Some(id) = asset.storage.filter(|_| !asset.data.contains("://") && !asset.data.starts_with(OWN_FILE)) else {
                 continue;
             };
-            if !known.contains_key(&id) {
-                let found = self.store().storage(id).await?;
-                known.insert(id, found.filter(|storage| storage.provider == StorageProvider::Local));
-            }
-            let Some(Some(storage)) = known.get(&id) else { continue };
+            let storage = match known.entry(id) {
+                Entry::Occupied(found) => found.into_mut(),
+                Entry::Vacant(place) => {
+                    let found = self.store().storage(id).await?;
+                    place.insert(found.filter(|storage| storage.provider == StorageProvider::Local))
+                }
+            };
+            let Some(storage) = storage else { continue };
             if asset.external_id.is_empty() {
                 asset.external_id = name_of(&asset.data);
             }

@@ -95,8 +95,9 @@ mod tests {
                 { "title": "Spot", "schemaId": "p", "point": [1, 2] },
             ], "classifications": [{ "title": "W", "answer": "x" }], "relations": [] },
         });
-        assert_eq!(read(&record.to_string()).unwrap(), [record.clone()]);
-        assert_eq!(read(&format!("[{record}]")).unwrap(), [record.clone()]);
+        for text in [record.to_string(), format!("[{record}]")] {
+            assert_eq!(read(&text).unwrap(), std::slice::from_ref(&record));
+        }
         assert!(read("{}\n{").unwrap_err().message.contains("line 2"));
         let item = to_import(&record, Some("pegboard:1"));
         assert_eq!((&item["data"], &item["batches"]), (&json!("pegboard:1"), &json!(["b"])));
