@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import Any, Final
 
 from .effort import Effort, Measurement, rounds
+from .hub import hub
 from .original import flowdapt
 from .probe import Probe
 from .report import Comparison, Row, Series
@@ -173,6 +174,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "server": server,
     "chain": chain,
     "flowdapt": flowdapt,
+    "hub": hub,
 }
 
 

@@ -16,6 +16,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 # Flowdapt admits releases of its web framework that have taken away what it calls.
 FLOWDAPT: Final = ["flowdapt==0.1.52", "starlette<1"]
+SOCKETIO: Final = ["python-socketio>=5.13", "uvicorn[standard]"]
 PEERS: Final = ["dask[distributed]", "numpy", "pandas", "psutil", "pyarrow", "ray"]
 
 
@@ -49,6 +50,16 @@ class Workshop:
         python = _environment(self.target / "bench-flowdapt", [*FLOWDAPT, str(plugin)], self.say)
         return python.parent / "flowdapt"
 
+    @property
+    def socketio(self) -> Path:
+        """The interpreter that has python-socketio and uvicorn."""
+        return _environment(self.target / "bench-socketio", SOCKETIO, self.say)
+
+    @property
+    def python_here(self) -> Path:
+        """The interpreter that runs this: for load that needs the standard library only."""
+        return Path(sys.executable)
+
     def plugin(self, name: str) -> Path:
         return ROOT / "benches" / "plugins" / name
 
@@ -56,7 +67,11 @@ class Workshop:
         """Of the peers whose environments there are, in one line."""
         code = "import sys; from importlib.metadata import version; print(', '.join(f'{n} {version(n)}' for n in sys.argv[1:]))"
         told = []
-        for folder, packages in (("bench-venv", [*PEERS, "distributed"]), ("bench-flowdapt", ["flowdapt"])):
+        for folder, packages in (
+            ("bench-venv", [*PEERS, "distributed"]),
+            ("bench-flowdapt", ["flowdapt"]),
+            ("bench-socketio", ["python-socketio", "uvicorn"]),
+        ):
             python = self.target / folder / "bin" / "python"
             if python.exists():
                 names = sorted(package.partition("[")[0] for package in packages)
