@@ -1,3 +1,5 @@
+//! Keys, variables and folders of scripts.
+
 use super::folder::is_key;
 use super::*;
 
