@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from parent import Worker, Zygote, inline
+from pegboard._messages import PROTOCOL
 
 BAD = "pegboard_fixture_misbehaving"
 
@@ -18,7 +19,7 @@ BAD = "pegboard_fixture_misbehaving"
 def test_parked(zygote: Zygote):
     parked = zygote.parked
     assert parked["type"] == "parked"
-    assert parked["protocol"] == {"major": 1, "minor": 1}
+    assert parked["protocol"] == {"major": PROTOCOL.major, "minor": PROTOCOL.minor}
     assert parked["imported"] == ["numpy"]
     assert parked["failed"] == []
     assert parked["python_threads"] == 0
@@ -122,7 +123,7 @@ def test_a_lost_server_ends_the_group(zygote: Zygote, victim: Worker):
 def test_another_major_version_is_refused(zygote: Zygote, tmp_path: Path):
     worker = zygote.fork(tmp_path, major=2)
     assert zygote.exited(worker)["code"] == 71
-    assert b"protocol version 2.0 does not fit ours, 1.1" in worker.read(worker.error_output)
+    assert f"protocol version 2.0 does not fit ours, {PROTOCOL.major}.{PROTOCOL.minor}".encode() in worker.read(worker.error_output)
 
 
 def test_garbage_from_the_server_ends_the_worker(zygote: Zygote, victim: Worker):

@@ -46,7 +46,7 @@ fn is_right(world: &World, kind: &str, session: &Json) -> bool {
 }
 
 /// Runs one plugin of each type, started by `start`.
-fn row(world: &World, label: &str, plugins: &[Plugin], project: &str, asset: &str) {
+fn row(world: &World, label: &str, plugins: &[Plugin], project: &str, asset: &str) -> String {
     for plugin in plugins {
         plugin.wait_for_light(world, true);
         let more = arguments(world, plugin.kind, asset);
@@ -55,7 +55,7 @@ fn row(world: &World, label: &str, plugins: &[Plugin], project: &str, asset: &st
         let session = finished(world, &plugin.id, &words);
         assert!(is_right(world, plugin.kind, &session), "{label} {}: {session:#}\n{}", plugin.kind, plugin.said());
     }
-    println!("{label}: {}", TYPES.join(", "));
+    format!("{label}: {}", TYPES.join(", "))
 }
 
 fn first_asset(world: &World, project: &str) -> String {
@@ -70,7 +70,7 @@ fn every_type_over_the_socket() {
     for release in RELEASES {
         let mut plugins: Vec<Plugin> = TYPES.map(|kind| Plugin::create(&world, kind, &["--class", "Car"])).into();
         plugins.iter_mut().for_each(|plugin| plugin.spawn(&world.url, release, &[]));
-        row(&world, &format!("{release} over the socket"), &plugins, &project, &asset);
+        println!("{}", row(&world, &format!("{release} over the socket"), &plugins, &project, &asset));
     }
 }
 
@@ -90,7 +90,7 @@ fn every_type_over_rest() {
             (plugin, Ends(process))
         });
         let (plugins, _processes): (Vec<Plugin>, Vec<Ends>) = started.into_iter().unzip();
-        row(&world, &format!("{release} over REST"), &plugins, &project, &asset);
+        println!("{}", row(&world, &format!("{release} over REST"), &plugins, &project, &asset));
     }
 }
 
@@ -110,7 +110,7 @@ fn a_script_moves_over_to_our_client() {
         (plugin, Ends(process))
     });
     let (plugins, _processes): (Vec<Plugin>, Vec<Ends>) = started.into_iter().unzip();
-    row(&world, "pegboard.hub over the socket", &plugins, &project, &asset);
+    println!("{}", row(&world, "pegboard.hub over the socket", &plugins, &project, &asset));
 }
 
 /// The clients' script with these words replaced.
