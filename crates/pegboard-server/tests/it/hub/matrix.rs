@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::clients::{Plugin, program, python};
 use super::{finished, project};
-use crate::support::{World, root};
+use crate::support::{World, root, until};
 
 const RELEASES: [&str; 4] = ["ango==1.1.0", "imerit_ango==1.3.10", "imerit_ango==1.3.22", "imerit_ango==1.4.10"];
 const TYPES: [&str; 6] = ["export", "model", "batch-model", "file-explorer", "markdown-generator", "input"];
@@ -92,6 +92,51 @@ fn every_type_over_rest() {
         let (plugins, _processes): (Vec<Plugin>, Vec<Ends>) = started.into_iter().unzip();
         println!("{}", row(&world, &format!("{release} over REST"), &plugins, &project, &asset));
     }
+}
+
+/// A task that enters a Plugin stage of the model is answered and moves on.
+#[track_caller]
+fn workflow(world: &World, label: &str, plugin: &Plugin) -> String {
+    plugin.wait_for_light(world, true);
+    let project = world.run(&["project", "create", label, "--json"]).well().json()["id"].as_str().unwrap().to_owned();
+    let schema =
+        world.file("schema.json", r#"{"tools": [{"tool": "bounding-box", "title": "Vehicle", "schemaId": "s-vehicle"}]}"#);
+    world.run(&["project", "schema", &project, &schema]).well();
+    let stages = json!([
+        { "id": "Start", "type": "Start", "name": "Start", "next": ["Robot"] },
+        { "id": "Robot", "type": "Plugin", "name": "Robot", "next": ["Complete"], "pluginId": plugin.id,
+          "categorySchema": [{ "schemaId": "s-vehicle", "modelClass": "Car" }] },
+        { "id": "Label", "type": "Label", "name": "Label", "next": ["Complete"] },
+        { "id": "Complete", "type": "Complete", "name": "Complete", "next": [] },
+    ]);
+    let stages = world.file("stages.json", &stages.to_string());
+    world.run(&["project", "stages", &project, &stages]).well();
+    let file = world.file("one.txt", "text");
+    world.run(&["project", "upload", &project, &file]).well();
+    let tasks = || world.get(&format!("/api/v1/projects/{project}/tasks"));
+    let done = until("the task's end", || {
+        let task = tasks()["tasks"][0].clone();
+        (task["stage"] == "Complete" || task["plugin"] == "failed").then_some(task)
+    });
+    assert_eq!(done["stage"], "Complete", "{label}: {done:#}\n{}", plugin.said());
+    assert_eq!(done["answer"]["tools"][0]["schemaId"], "s-vehicle", "{label}: {done:#}");
+    format!("{label}: a task of a workflow")
+}
+
+#[test]
+fn a_task_of_a_workflow_on_each_release() {
+    let world = World::new();
+    for release in RELEASES {
+        let mut plugin = Plugin::create(&world, "model", &["--class", "Car"]);
+        plugin.spawn(&world.url, release, &[]);
+        println!("{}", workflow(&world, release, &plugin));
+    }
+    let imports = [("imerit_ango.plugins", "pegboard.hub"), ("imerit_ango.models.annotate", "pegboard.hub")];
+    let (script, sources) = (script(&world, "moved.py", &imports), root().join("python/src"));
+    let plugin = Plugin::create(&world, "model", &["--class", "Car"]);
+    let variables = [("PYTHONPATH", sources.to_str().unwrap())];
+    let _process = Ends(spawn(Path::new("python3"), &script, &plugin, &world, &variables));
+    println!("{}", workflow(&world, "pegboard.hub", &plugin));
 }
 
 /// The same script with nothing changed but the imports.
