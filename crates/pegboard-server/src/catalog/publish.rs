@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use pegboard_model::{
-    Artifact, ArtifactFile, ArtifactKind, ArtifactName, ArtifactOrigin, Error, FileFormat, TableColumn, Timestamp,
+    Artifact, ArtifactFile, ArtifactKind, ArtifactName, ArtifactOrigin, ArtifactReference, Error, FileFormat, TableColumn,
+    Timestamp,
 };
 use pegboard_store::StoreError;
 use serde_json::{Map, Value as Json, json};
@@ -48,7 +49,10 @@ pub(crate) async fn publish(app: &App, kind: ArtifactKind, name: &ArtifactName, 
         modified_at: Timestamp(0),
     };
     let files = store_files(app, kind, &body.files).await?;
-    apply(&mut artifact, &body, &files)?;
+    if let Err(error) = apply(&mut artifact, &body, &files) {
+        forget(app, &files).await;
+        return Err(error);
+    }
     for _ in 0..TRIES {
         let now = Timestamp::from(SystemTime::now());
         let last = app.store.artifact(kind, name, None).await?;
@@ -77,10 +81,19 @@ pub(crate) async fn amend(app: &App, kind: ArtifactKind, name: &ArtifactName, bo
         let seen = artifact.modified_at;
         let replaced: Vec<ArtifactFile> =
             artifact.files.iter().filter(|file| files.iter().any(|new| new.role == file.role)).cloned().collect();
-        apply(&mut artifact, &body, &files)?;
+        if let Err(error) = apply(&mut artifact, &body, &files) {
+            forget(app, &files).await;
+            return Err(error);
+        }
         artifact.modified_at = Timestamp::from(SystemTime::now()).max(Timestamp(seen.0 + 1));
         match app.store.amend_artifact(&artifact, seen).await {
-            Err(StoreError::ChangedMeanwhile(_)) => artifact = find(app, kind, name, None).await?,
+            Err(StoreError::ChangedMeanwhile(_)) => match find(app, kind, name, None).await {
+                Ok(changed) => artifact = changed,
+                Err(error) => {
+                    forget(app, &files).await;
+                    return Err(error);
+                }
+            },
             Err(error) => {
                 forget(app, &files).await;
                 return Err(error.into());
@@ -132,6 +145,9 @@ fn check(kind: ArtifactKind, body: &ArtifactBody) -> Result<(), Error> {
     let facts = serde_json::to_vec(&body.facts).map_or(usize::MAX, |text| text.len());
     if facts > FACTS {
         return Err(too_many_facts(facts));
+    }
+    for input in body.inputs.iter().flatten() {
+        input.parse::<ArtifactReference>()?;
     }
     for (position, file) in body.files.iter().enumerate() {
         expected(kind, &file.role)?;

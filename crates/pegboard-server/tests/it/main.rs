@@ -5,6 +5,7 @@
 mod ango;
 mod api;
 mod authoring;
+mod catalog;
 mod cli;
 mod demo;
 mod errors;

@@ -92,6 +92,7 @@ fn the_example_package_passes_its_own_tests_on_the_compatibility_package() {
     run(&python, &arguments, &root());
     let example = root().join("examples/digits-and-wine");
     run(&python, &["-m", "pip", "install", "--quiet", &example.to_string_lossy()], &root());
-    let report = run(&python, &["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:dash", "tests"], &example);
+    let report =
+        run(&python, &["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:dash", "tests"], &example);
     assert!(report.contains(" passed"), "{report}");
 }
