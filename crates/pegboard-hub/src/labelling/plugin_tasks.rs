@@ -127,3 +127,97 @@ impl Labelling {
         Err(StoreError::ChangedMeanwhile(id.to_string()).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pegboard_model::{LabelStage, LabelStageKind};
+    use pegboard_store::{Store, StoreOptions};
+
+    use super::super::assets::NewAsset;
+    use super::super::tasks::{Annotated, Annotation};
+    use super::*;
+    use crate::keyring::Keyring;
+
+    /// A project whose one stage with work is a plugin's, with so many tasks in it.
+    async fn world(tasks: usize) -> (tempfile::TempDir, Labelling, Project) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreOptions::local(folder.path())).await.unwrap();
+        let labelling = Labelling::open(store, Keyring::ephemeral()).await.unwrap();
+        let owner = labelling.admin().await.unwrap();
+        let project = labelling.create_project("p", "", "ango", owner.id).await.unwrap();
+        let mut plugin = LabelStage::simple(LabelStageKind::Plugin, &["Complete"]);
+        plugin.plugin = Some(HubId::random());
+        let stages = vec![
+            LabelStage::simple(LabelStageKind::Start, &["Plugin"]),
+            plugin,
+            LabelStage::simple(LabelStageKind::Complete, &[]),
+        ];
+        let project = labelling.set_stages(project.id, stages).await.unwrap();
+        let asset = NewAsset { data: "a text".to_owned(), ..NewAsset::default() };
+        labelling.import_assets(&project, vec![asset; tasks], 0, &owner.email).await.unwrap();
+        (folder, labelling, project)
+    }
+
+    #[tokio::test]
+    async fn a_task_is_taken_once_and_comes_back_when_it_should() {
+        let (_folder, labelling, project) = world(2).await;
+        labelling.arrived().await;
+        let waiting = labelling.waiting_tasks(0, 9).await.unwrap();
+        let [first, second] = &waiting[..] else { panic!("{waiting:?}") };
+        assert_eq!(labelling.waiting_tasks(first.ordinal, 9).await.unwrap().len(), 1, "a list goes on behind a place");
+
+        let session = HubId::random();
+        assert!(labelling.take_task(first.task, session).await.unwrap());
+        assert!(!labelling.take_task(first.task, HubId::random()).await.unwrap(), "one session at a time");
+        let taken = labelling.taken_tasks(0, 9).await.unwrap();
+        assert_eq!((taken[0].0.task, taken[0].1.clone()), (first.task, Some(session.to_string())));
+
+        assert!(labelling.finish_task(first.task, &TaskOutcome::Again).await.unwrap());
+        labelling.arrived().await;
+        assert_eq!(labelling.waiting_tasks(0, 9).await.unwrap().len(), 2);
+        assert!(labelling.take_task(first.task, session).await.unwrap());
+        assert!(labelling.finish_task(first.task, &TaskOutcome::Failed("no model".to_owned())).await.unwrap());
+        let (failed, _) = labelling.task(first.task).await.unwrap();
+        assert_eq!((failed.plugin, failed.plugin_note.as_deref()), (Some(PluginWait::Failed), Some("no model")));
+        assert_eq!(labelling.waiting_tasks(0, 9).await.unwrap().len(), 1, "a failed one is not sent again by itself");
+        assert_eq!(labelling.rerun_stage(&project, "Plugin").await.unwrap(), 1);
+        assert_eq!(labelling.waiting_tasks(0, 9).await.unwrap().len(), 2);
+
+        // The answer moves it on; what comes late finds nothing to end.
+        assert!(labelling.take_task(second.task, session).await.unwrap());
+        let answer = Annotation {
+            answer: serde_json::json!({ "objects": [] }),
+            next_stage: true,
+            is_plugin: true,
+            ..Annotation::default()
+        };
+        let outcome = labelling.annotate(&project, second.task, &answer, "a@b").await.unwrap();
+        assert!(matches!(outcome, Annotated::Stored(task) if task.stage == "Complete" && task.plugin.is_none()));
+        assert!(!labelling.finish_task(second.task, &TaskOutcome::Failed("late".to_owned())).await.unwrap());
+        assert_eq!(labelling.annotate(&project, second.task, &answer, "a@b").await.unwrap_err().code, "task-elsewhere");
+        let echo = Annotation { next_stage: true, ..Annotation::default() };
+        let outcome = labelling.annotate(&project, first.task, &echo, "a@b").await.unwrap();
+        assert!(matches!(outcome, Annotated::Failed(task) if task.stage == "Plugin"));
+        let (failed, _) = labelling.task(first.task).await.unwrap();
+        assert_eq!(failed.plugin, Some(PluginWait::Failed));
+        assert_eq!(labelling.rerun_stage(&project, "Start").await.unwrap_err().code, "no-plugin-stage");
+    }
+
+    #[tokio::test]
+    async fn many_take_and_each_task_goes_to_one() {
+        let (_folder, labelling, _) = world(20).await;
+        let waiting = labelling.waiting_tasks(0, 99).await.unwrap();
+        let mut takers = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let (labelling, waiting) = (labelling.clone(), waiting.clone());
+            takers.spawn(async move {
+                let mut taken = 0;
+                for task in &waiting {
+                    taken += usize::from(labelling.take_task(task.task, HubId::random()).await.unwrap());
+                }
+                taken
+            });
+        }
+        assert_eq!(takers.join_all().await.into_iter().sum::<usize>(), 20);
+    }
+}
