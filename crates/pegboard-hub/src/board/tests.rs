@@ -1,5 +1,6 @@
 //! The board by hand: time is a number, connections are channels, effects are looked at.
 
+mod native;
 mod world;
 
 use std::net::{IpAddr, Ipv4Addr};
