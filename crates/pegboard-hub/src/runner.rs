@@ -191,3 +191,133 @@ fn failed(error: &Error) -> Failure {
     failure.hint.clone_from(&error.hint);
     failure
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+
+    use pegboard_model::{CallId, PluginType, RunContext};
+    use pegboard_store::{Store, StoreOptions};
+
+    use super::*;
+    use crate::hub::HubParts;
+    use crate::keyring::Keyring;
+    use crate::labelling::Labelling;
+    use crate::link::Link;
+    use crate::options::HubOptions;
+    use crate::plugins::PluginEdit;
+
+    struct World {
+        hub: Hub,
+        plugin: HubId,
+        secret: String,
+        _folder: tempfile::TempDir,
+    }
+
+    async fn world() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreOptions::local(folder.path())).await.unwrap();
+        let keyring = Keyring::ephemeral();
+        let labelling = Labelling::open(store.clone(), keyring.clone()).await.unwrap();
+        let organization = labelling.organization().id;
+        let parts = HubParts {
+            store,
+            keyring,
+            labelling,
+            options: HubOptions::default(),
+            base_url: "http://localhost".to_owned(),
+            message_limit: 1 << 20,
+        };
+        let hub = Hub::start(parts).await.unwrap();
+        let edit = PluginEdit { name: Some("detector".to_owned()), ..PluginEdit::default() };
+        let (plugin, secret) = hub.create_plugin(organization, PluginType::BatchModel, edit).await.unwrap();
+        World { hub, plugin: plugin.id, secret, _folder: folder }
+    }
+
+    impl World {
+        /// A script that has connected and proved who it is.
+        fn script(&self) -> Link {
+            let mut link = self.hub.connect(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let mut answers = Vec::new();
+            link.receive("40/plugin,{}", &mut answers).unwrap();
+            let beat = format!(r#"42/plugin,["heartbeat",{{"id":"{}","secret":"{}"}}]"#, self.plugin, self.secret);
+            link.receive(&beat, &mut answers).unwrap();
+            assert_eq!(answers.len(), 1);
+            link
+        }
+
+        fn call(&self, operation: Operation) -> BoxStream<'static, CallEvent> {
+            let context = Arc::new(RunContext { id: "r".into(), json: Bytes::from_static(b"{}") });
+            let plugin = self.plugin.to_string().parse().unwrap();
+            self.hub.call(Call { id: CallId::next(), plugin, operation, context, stage: String::new(), deadline: None })
+        }
+    }
+
+    fn invoke(payload: &'static str) -> Operation {
+        Operation::Invoke { name: "run".into(), payload: Bytes::from_static(payload.as_bytes()) }
+    }
+
+    /// Id of the session in the next frame, and the payload.
+    async fn sent(script: &mut Link) -> Json {
+        let frame = script.outgoing().await.unwrap();
+        let list: Json = serde_json::from_str(&frame[frame.find('[').unwrap()..]).unwrap();
+        list[1].clone()
+    }
+
+    #[tokio::test]
+    async fn a_call_is_a_session() {
+        let world = world().await;
+        let mut script = world.script();
+        let mut events = world.call(invoke(r#"{"config": {"a": 1}}"#));
+        assert!(world.hub.named(&world.plugin.to_string().parse().unwrap()).is_some());
+        let payload = sent(&mut script).await;
+        assert_eq!(payload["configJSON"], r#"{"a":1}"#);
+        let mut answers = Vec::new();
+        let session = payload["session"].as_str().unwrap();
+        let log = format!(r#"42/plugin,["log",{{"level":"INFO","msg":"half: [2/1]","session":"{session}"}}]"#);
+        let answer = format!(r#"42/plugin,["response",{{"response":[1],"session":"{session}"}}]"#);
+        script.receive(&log, &mut answers).unwrap();
+        script.receive(&answer, &mut answers).unwrap();
+        let (mut said, mut far, mut end) = (Vec::new(), None, None);
+        while let Some(event) = events.next().await {
+            match event {
+                CallEvent::Log(lines) => said.extend(lines.into_iter().map(|line| line.text)),
+                CallEvent::Progress { done, total, .. } => far = Some((done, total)),
+                CallEvent::Finished { values, .. } => end = Some(values),
+                CallEvent::Started { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((said, far), (vec!["half: [2/1]".to_owned()], Some((1.0, Some(2.0)))));
+        assert!(matches!(&end.unwrap()[..], [Value::Inline(json)] if json == "[1]"));
+        world.hub.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_dropped_call_is_cancelled() {
+        let world = world().await;
+        let mut script = world.script();
+        let mut events = world.call(invoke("{}"));
+        let session: HubId = sent(&mut script).await["session"].as_str().unwrap().parse().unwrap();
+        assert!(matches!(events.next().await, Some(CallEvent::Started { .. })));
+        drop(events);
+        let ended = world.hub.wait(session, Duration::from_secs(30)).await.unwrap();
+        assert_eq!(ended.session.state, SessionState::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_called_fails_at_once() {
+        let world = world().await;
+        let last = async |operation| world.call(operation).collect::<Vec<_>>().await.pop();
+        let words = async |operation| match last(operation).await {
+            Some(CallEvent::Failed(failure)) => failure.message,
+            other => panic!("{other:?}"),
+        };
+        assert!(words(invoke("{}")).await.contains("is not connected"));
+        let _script = world.script();
+        assert!(words(invoke("1")).await.contains("payload"));
+        assert!(words(invoke(r#"{"config": []}"#)).await.contains("no JSON object"));
+        assert!(words(Operation::Stage { target: "a.b".into(), arguments: None }).await.contains("JSON operations only"));
+    }
+}
