@@ -83,8 +83,8 @@ async fn artifacts(client: &Client, body: &mut ArtifactBody, root: &Path) -> Res
         let Ok(mut entries) = tokio::fs::read_dir(&folder).await else { continue };
         let before = body.files.len();
         // A folder without such files is no mistake here.
-        let _ = add_run(client, body, RUN, &folder).await.or_else(only_without_files)?;
-        let _ = add_shap(client, body, &folder).await.or_else(only_without_files)?;
+        add_run(client, body, RUN, &folder).await.or_else(only_without_files)?;
+        add_shap(client, body, &folder).await.or_else(only_without_files)?;
         // The first folder with a file of that role counts.
         let mut seen: Vec<String> = body.files[..before].iter().map(|file| file.role.clone()).collect();
         let mut position = before;
