@@ -47,6 +47,8 @@ use version::Code;
 
 /// Events that a slow receiver may fall behind.
 const EVENTS: usize = 4096;
+/// Most that a script may take to end: remote plugins wait five seconds for a server that restarts in place.
+const SCRIPT_DEADLINE: Duration = Duration::from_secs(2);
 /// What workers need that read the catalog's tables.
 const TABLES: &str = "duckdb>=1.4,<3\npyarrow>=15\n";
 
@@ -116,7 +118,7 @@ impl Engine {
         let scripts = ScriptOptions {
             folder: options.data.join("scripts"),
             limits: options.limits.clone(),
-            stop_deadline: options.stop_deadline,
+            stop_deadline: options.stop_deadline.min(SCRIPT_DEADLINE),
         };
         let inner = Arc::new(Inner {
             scripts: Scripts::new(scripts, environments.clone()),
