@@ -42,7 +42,9 @@ class Hub:
         self.plugins: dict[str, str] = {}
         self.waiting: dict[str, asyncio.Future[Json]] = {}
         self.lines: dict[str, list[str]] = {}
-        self.server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins="*", max_http_buffer_size=64 << 20)
+        # As patient with a busy machine as ours is.
+        patience = {"ping_interval": 25, "ping_timeout": 60}
+        self.server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins="*", max_http_buffer_size=64 << 20, **patience)
         self.server.on("heartbeat", self.heartbeat, namespace="/plugin")
         self.server.on("log", self.log, namespace="/plugin")
         self.server.on("response", self.response, namespace="/plugin")
