@@ -28,14 +28,15 @@ pub(crate) use paths::one_slash;
 pub(crate) use wire::{read_stages, stage as stage_record};
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
+use asked::whole_body;
 
 /// The dialect's paths.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
-        .route("/files/{*path}", get(files::read).merge(put(files::write)))
         .route("/v2/getUploadUrl", get(files::upload_url))
         .route("/v2/getSignedUrl", get(files::signed_url))
         .route("/v2/export", get(exports::export))
@@ -91,4 +92,6 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v2/notifications", post(organization::no_notifications))
         .route("/v2/performance/{id}", post(organization::no_metrics))
         .route("/v2/{project}/overview/{metric}", get(organization::no_metrics))
+        .route_layer(from_fn(whole_body))
+        .route("/files/{*path}", get(files::read).merge(put(files::write)))
 }
