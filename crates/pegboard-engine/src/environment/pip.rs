@@ -97,14 +97,13 @@ impl Pip {
     /// Decides the versions by pretending to install.
     pub(super) async fn resolve(&self, question: &Question<'_>, folder: &Path, offline: bool) -> Result<Lock, Error> {
         let sources = question.write(folder).await?;
-        // The overrides hold our wheels: as requirements of their own they are the only candidates of their names.
+        // The host's lines hold our wheels: as requirements of their own they are the only candidates of their names.
         let report = folder.join("report.json");
         let mut arguments: Vec<OsString> =
             ["install", "--dry-run", "--ignore-installed", "--progress-bar", "off", "--retries", "2", "--report"]
                 .map(OsString::from)
                 .into();
-        arguments.extend([report.clone().into(), "-r".into(), sources.plugin.into(), "-r".into(), sources.overrides.into()]);
-        arguments.extend(question.extra.iter().map(OsString::from));
+        arguments.extend([report.clone().into(), "-r".into(), sources.plugin.into(), "-r".into(), sources.host.into()]);
         let program = self.program(arguments).directory(folder).variables(index(question.index_url, offline));
         let answer = tool::run(program, INSTALL_DEADLINE, Some((question.progress, "resolve"))).await?;
         if !answer.success {

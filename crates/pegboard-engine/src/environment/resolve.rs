@@ -114,13 +114,24 @@ pub(super) struct Sources {
 }
 
 impl Question<'_> {
+    /// An override would take the extras away that are asked for by name: there the host's own line decides the version.
+    fn overrides(&self) -> Vec<String> {
+        let asked = self.requirement.line();
+        let mut lines = self.wheels.lines(!self.original_flowdapt);
+        lines.retain(|line| {
+            let name = line.split(' ').next().unwrap_or_default();
+            !asked.lines().any(|asked| asked.trim_start().starts_with(&format!("{name}[")))
+        });
+        lines
+    }
+
     /// Writes what is asked for as requirements files.
     pub(super) async fn write(&self, folder: &Path) -> Result<Sources, Error> {
         let sources = Sources { plugin: "plugin.in", host: "host.in", overrides: "overrides.in" };
         for (name, lines) in [
             (sources.plugin, vec![self.requirement.line()]),
             (sources.host, [self.wheels.lines(!self.original_flowdapt), self.extra.to_vec()].concat()),
-            (sources.overrides, self.wheels.lines(!self.original_flowdapt)),
+            (sources.overrides, self.overrides()),
         ] {
             let path = folder.join(name);
             let text = lines.join("\n") + "\n";
