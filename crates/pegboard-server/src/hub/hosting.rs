@@ -15,6 +15,8 @@ pub(crate) fn variables(app: &App, plugin: HubId) -> ScriptVariables {
     let (hub, host) = (app.hub.clone(), app.local_url.clone());
     Arc::new(move || {
         let mut variables = vec![("HOST".to_owned(), host.clone()), ("PLUGIN_ID".to_owned(), plugin.to_string())];
+        // For `pegboard.catalog`.
+        variables.push(("PEGBOARD_URL".to_owned(), host.clone()));
         // Without a secret the script says itself what is missing.
         variables.extend(hub.secret(plugin).ok().map(|secret| ("PLUGIN_SECRET".to_owned(), secret)));
         variables
