@@ -80,6 +80,8 @@ class Sink:
                 self._socket.sendall(json.dumps(record).encode() + b"\n")
                 return
             except OSError:
+                if self._socket is not None:
+                    self._socket.close()
                 self._channel = self._socket = None
         if len(self.held) < MAX_HELD:
             self.held.append(record)
