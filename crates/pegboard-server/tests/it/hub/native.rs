@@ -176,7 +176,7 @@ fn a_script_is_hosted() {
     world.run(&["hub", "unhost", "Native"]).failed(1, &["not hosted"]);
     world.run(&["hub", "host", "Native", &file, "--wait"]).well();
     let session = finished(&world, &script.id, &["--project", &project, "--config", "{\"do\": \"env\"}"]);
-    assert_eq!(session["result"], json!({ "HOST": world.url, "PLUGIN_ID": script.id, "PEGBOARD_URL": "" }));
+    assert_eq!(session["result"], json!({ "HOST": world.url, "PLUGIN_ID": script.id, "PEGBOARD_URL": world.url }));
     let shown = world.run(&["hub", "show", "Native", "--json"]).well().json();
     assert_eq!((&shown["live"], &shown["hosted"]["state"]), (&json!(true), &json!("running")), "{shown:#}");
     // What it prints is kept, its secret is not shown.
