@@ -2,7 +2,8 @@
 //!
 //! Invariants: every process is started by one operating-system thread that never ends, because Linux delivers the
 //! parent-death signal when the *thread* that started a process ends, and an async runtime retires its threads. Every process
-//! leads a process group of its own, dies with us, and is reaped: a value here that is dropped kills its group first.
+//! leads a process group of its own, dies with us, and is reaped: a value here that is dropped kills its group first. No process
+//! inherits our settings, which may be secret and mean nothing to it.
 //! What a process prints and why it is started is the caller's business.
 
 use std::ffi::OsString;
@@ -30,6 +31,8 @@ pub(crate) use tool::{RunError, Tool, run};
 
 /// How often a killed process is looked at until it is gone.
 const REAP_INTERVAL: Duration = Duration::from_millis(20);
+/// How the names of variables begin that are meant for us.
+const OURS: &str = "PEGBOARD";
 
 /// One change of the environment variables that a process inherits from us.
 #[derive(Clone, Debug)]
@@ -281,6 +284,9 @@ static SPAWNER: LazyLock<Sender<Request>> = LazyLock::new(|| {
 fn spawn(program: Program, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> io::Result<Child> {
     let mut command = Command::new(&program.program);
     command.args(&program.arguments).stdin(stdin).stdout(stdout).stderr(stderr).process_group(0);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(OURS)) {
+        command.env_remove(name);
+    }
     for variable in &program.variables {
         match variable {
             Variable::Set(name, value) => command.env(name, value),

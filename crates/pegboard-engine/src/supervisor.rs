@@ -17,7 +17,7 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_LAST: Duration = Duration::from_secs(30);
 /// A plugin without a crash for this long begins anew.
 const HEALTHY: Duration = Duration::from_secs(60);
-/// This many deaths …
+/// This many deaths without an answered call between …
 const LOOP_DEATHS: usize = 5;
 /// … within this time are a crash loop.
 const LOOP_WINDOW: Duration = Duration::from_secs(60);
@@ -44,8 +44,11 @@ pub(crate) enum Event {
         /// Whether another worker of the plugin lives.
         others: bool,
     },
-    /// The probe was answered, well or not, and its worker lives.
-    ProbeAnswered,
+    /// A call was answered, well or not, and its worker lives.
+    Answered {
+        /// Whether it was the probe.
+        probe: bool,
+    },
     /// A worker died of itself. Never told of one that we ended for a cancelled or overdue call.
     Died {
         /// How.
@@ -88,8 +91,8 @@ pub(crate) enum Standing {
     Serving,
     /// Its code does not load.
     Broken(Failure),
-    /// It crashed too often.
-    Parked(Failure),
+    /// It crashed too often: how the last time, and how long after that a call may try it again.
+    Parked(Failure, Duration),
 }
 
 /// What is remembered of one plugin.
@@ -106,7 +109,7 @@ pub(crate) struct History {
     streak: u32,
     /// The last of them.
     last: Option<Instant>,
-    /// Deaths within the window, oldest first; no more than make a loop.
+    /// Deaths within the window without an answered call between, oldest first; no more than make a loop.
     deaths: VecDeque<Instant>,
     /// No start before.
     not_before: Option<Instant>,
@@ -135,10 +138,11 @@ impl History {
 
     fn park(&mut self, failure: Failure, now: Instant) -> Decision {
         self.parked = self.parked.saturating_add(1);
-        self.probe_at = Some(now + doubled(PARKED_FIRST, self.parked - 1, PARKED_LAST));
+        let pause = doubled(PARKED_FIRST, self.parked - 1, PARKED_LAST);
+        self.probe_at = Some(now + pause);
         self.probing = false;
         self.deaths.clear();
-        self.standing = Standing::Parked(failure.clone());
+        self.standing = Standing::Parked(failure.clone(), pause);
         Decision::Park(failure)
     }
 
@@ -171,14 +175,20 @@ pub(crate) fn decide(history: &mut History, event: Event, now: Instant) -> Decis
         },
         Event::Loaded if matches!(history.standing, Standing::Broken(_)) => history.recovered(),
         Event::Loaded => Decision::Nothing,
-        Event::ProbeAnswered => history.recovered(),
+        Event::Answered { probe: true } => history.recovered(),
+        // It works, if not with every call: what ends a worker now and then is no loop.
+        Event::Answered { probe: false } => {
+            history.deaths.clear();
+            history.streak = 0;
+            Decision::Nothing
+        }
         Event::StartFailed { failure, others } => {
             let streak = history.stumble(now);
             let next = now + doubled(BACKOFF_FIRST, streak - 1, BACKOFF_LAST);
             history.not_before = Some(next);
             match history.standing {
                 Standing::Serving if others => Decision::Nothing,
-                Standing::Parked(_) => history.park(failure, now),
+                Standing::Parked(..) => history.park(failure, now),
                 Standing::Serving | Standing::Broken(_) => {
                     history.probe_at = Some(next);
                     history.probing = false;
@@ -191,7 +201,7 @@ pub(crate) fn decide(history: &mut History, event: Event, now: Instant) -> Decis
             let streak = history.stumble(now);
             let pause = if streak == 1 { Duration::ZERO } else { doubled(BACKOFF_FIRST, streak - 2, BACKOFF_LAST) };
             history.not_before = Some(now + pause);
-            if matches!(history.standing, Standing::Parked(_)) {
+            if matches!(history.standing, Standing::Parked(..)) {
                 // A bystander that dies says nothing new.
                 return if probe { history.park(failure, now) } else { Decision::Nothing };
             }
@@ -225,12 +235,12 @@ pub(crate) fn refusal(plugin: &str, standing: &Standing) -> Failure {
             });
             failure
         }
-        Standing::Parked(last) => Failure {
+        Standing::Parked(last, pause) => Failure {
             kind: FailureKind::Unavailable,
             class: last.class.clone(),
             message: format!("plugin `{plugin}` is parked because its workers keep dying; the last one: {}", last.message),
             traceback: last.traceback.clone(),
-            hint: Some(format!("mend it, then {}", mend(plugin))),
+            hint: Some(format!("mend it, then {}; unmended, one call may try it again {} s after that", mend(plugin), pause.as_secs())),
         },
     }
 }

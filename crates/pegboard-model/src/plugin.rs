@@ -58,9 +58,9 @@ pub struct Contribution {
 pub enum PluginState {
     /// Its environment is being made.
     Installing,
-    /// Loaded, or loads at its first call.
+    /// Loaded, or loads at its first call. With a `failure`: newer code does not load, and what was loaded before serves.
     Ready,
-    /// Its code does not load; the record's `failure` says why. An older generation may still serve.
+    /// Its code does not load and none of an older generation serves; the record's `failure` says why.
     Broken,
     /// It crashed too often; the record's `failure` holds the last traceback.
     Parked,

@@ -163,6 +163,7 @@ class Host:
             raise failure
         state.call = 0
         _output.flush()
+        _output.restore()
         if failure is None:
             header = finished_header(call, (time.perf_counter_ns() - started) // 1000, len(outgoing.descriptors))
             self._send_parts(header, outgoing)
@@ -190,6 +191,7 @@ class Host:
         if self._state.forked:
             self._leave_fork(None)
         _output.flush()
+        _output.restore()
         self._data.send(encode(answer))
 
     def _send_parts(self, header: bytes, outgoing: Outgoing) -> None:
@@ -314,6 +316,7 @@ class Host:
                 channel.close()
         with suppress(OSError):
             os.close(self._dump)
+        _output.forget()
 
     def _leave_fork(self, error: BaseException | None) -> NoReturn:
         """A forked child came back from plugin code as if it were the worker."""

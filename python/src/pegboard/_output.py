@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from contextlib import suppress
+from typing import Final
+
+# Copies of the pipes for `restore` are put at this number or above, out of the way of plugins that count descriptors.
+FIRST_COPY: Final = 200
+# What descriptors 1 and 2 are: a copy of each, with the device and the inode that tell it from others.
+_kept: dict[int, tuple[int, tuple[int, int]]] = {}
 
 
 def attach(standard_output: int, standard_error: int) -> None:
@@ -15,7 +22,38 @@ def attach(standard_output: int, standard_error: int) -> None:
             os.dup2(source, number)
             os.close(source)
         os.set_inheritable(number, True)
+    for number in (1, 2):
+        # Without room for a copy the stream is not put back, and that is all.
+        with suppress(OSError):
+            _kept[number] = (fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, FIRST_COPY), _identity(number))
     configure()
+
+
+def restore() -> None:
+    """Puts descriptors 1 and 2 back when a call has closed or redirected them, so that the next one is heard."""
+    for number, (copy, identity) in _kept.items():
+        try:
+            if _identity(number) == identity:
+                continue
+        except OSError:
+            pass
+        with suppress(OSError):
+            os.dup2(copy, number, inheritable=True)
+    if any(getattr(stream, "closed", False) for stream in (sys.stdout, sys.stderr)):
+        configure()
+
+
+def forget() -> None:
+    """Closes the copies, in a process that is not the worker."""
+    for copy, _ in _kept.values():
+        with suppress(OSError):
+            os.close(copy)
+    _kept.clear()
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def configure() -> None:

@@ -80,6 +80,13 @@ def test_worse_ends_too(worker: Worker, target: str, kind: str):
     assert worker.stage(f"{BAD}.fine", root={}).value == "fine"
 
 
+@pytest.mark.parametrize("target", ["close_streams", "close_python_streams"])
+def test_streams_that_a_call_closed_are_there_for_the_next(worker: Worker, target: str):
+    assert worker.stage(f"{BAD}.{target}", root={}).value == "closed"
+    assert worker.stage(f"{GOOD}.hello", root={"name": "Bob"}).value == "hello Bob"
+    assert worker.read(worker.output, 0) == b"greeting Bob\n"
+
+
 def test_streams_that_a_plugin_replaced_do_no_harm(worker: Worker):
     assert worker.stage(f"{BAD}.replace_streams", root={}).value == "replaced"
     assert worker.stage(f"{BAD}.move_away", root={}).value == "moved"

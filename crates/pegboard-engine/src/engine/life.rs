@@ -163,11 +163,8 @@ impl Inner {
             Err(_) if self.closing.is_cancelled() => Err(stopping()),
             Err(failure) => {
                 let failure = shown(name, failure);
-                let changed = plugin.change(|record| {
-                    record.state = PluginState::Broken;
-                    record.failure = Some(failure.clone());
-                });
-                self.tell_record(changed);
+                // What was loaded before goes on serving, if it did: the state stays.
+                self.tell_record(plugin.change(|record| record.failure = Some(failure.clone())));
                 let message = format!("plugin `{name}` does not load: {}", failure.message);
                 Err(refused_change(ErrorKind::PluginFailed, "reload-failed", message, failure)
                     .hint(format!("what was loaded before goes on serving; mend it and run `pegboard plugin reload {name}`")))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
@@ -74,7 +74,7 @@ impl Plugin {
             record.state = match standing {
                 Standing::Serving => PluginState::Ready,
                 Standing::Broken(_) => PluginState::Broken,
-                Standing::Parked(_) => PluginState::Parked,
+                Standing::Parked(..) => PluginState::Parked,
             };
             record.failure = (standing != Standing::Serving).then(|| refusal(record.name.as_str(), &standing));
         })
@@ -90,7 +90,7 @@ pub(super) fn history(record: &PluginRecord) -> History {
     match record.state {
         PluginState::Ready | PluginState::Installing => History::default(),
         PluginState::Broken => History::restored(Standing::Broken(failure("did not load"))),
-        PluginState::Parked => History::restored(Standing::Parked(failure("crashed too often"))),
+        PluginState::Parked => History::restored(Standing::Parked(failure("crashed too often"), Duration::ZERO)),
     }
 }
 

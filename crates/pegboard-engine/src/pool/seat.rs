@@ -195,7 +195,14 @@ impl Pool {
 
     fn answered(&self, ticket: u64, status: &SeatStatus) {
         status.count_call();
-        let decision = Self::end_probe(&mut self.lock(), ticket, Event::ProbeAnswered);
+        let decision = {
+            let mut state = self.lock();
+            let probe = state.probe == Some(ticket);
+            if probe {
+                state.probe = None;
+            }
+            decide(&mut state.history, Event::Answered { probe }, Instant::now().into_std())
+        };
         self.tell(&decision, Vec::new());
     }
 

@@ -143,7 +143,7 @@ async fn a_crash_loop_parks_and_a_probe_lets_it_return() {
         assert_eq!(failure.kind, expected, "{number}: {failure:?}");
         assert_eq!(failure.traceback.as_deref(), Some("Traceback: crash"));
     }
-    assert!(matches!(pool.standing(), Standing::Parked(_)));
+    assert!(matches!(pool.standing(), Standing::Parked(..)));
     assert!(matches!(told.lock().unwrap().last(), Some(News::Standing)));
     let refused = outcome(pool.call(call("sleep:1"))).await.unwrap_err();
     assert!(refused.hint.unwrap().contains("`pegboard plugin reload fake`"));
@@ -307,7 +307,7 @@ async fn new_code_ends_parking() {
     for _ in 0..5 {
         outcome(pool.call(call("crash"))).await.unwrap_err();
     }
-    assert!(matches!(pool.standing(), Standing::Parked(_)));
+    assert!(matches!(pool.standing(), Standing::Parked(..)));
     pool.swap(source()).await.unwrap();
     assert_eq!(outcome(pool.call(call("sleep:1"))).await, Ok(2));
 }

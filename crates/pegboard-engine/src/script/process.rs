@@ -224,14 +224,11 @@ impl Life {
             "processes": limits.processes,
             "file_bytes": limits.file_bytes,
         });
-        // Settings of the server may be secret, and mean nothing to a script.
-        let ours = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("PEGBOARD"));
         let program = Program::new(&environment.python)
             .arguments(["-u", "-m", "pegboard._script"])
             .arguments([limits.to_string()])
             .arguments([script_path(&self.folder.path, &self.script)])
             .variables(MISLEADING.map(Variable::remove))
-            .variables(ours.map(Variable::remove))
             .variables([Variable::set("PYTHONIOENCODING", "utf-8")])
             .variables(clean((self.variables)()).into_iter().map(|(name, value)| Variable::set(name, value)))
             .directory(self.folder.work());

@@ -65,7 +65,7 @@ fn five_deaths_within_a_minute_park_and_one_probe_is_let_through_ever_more_seldo
     let start = Instant::now();
     use Decision::{Admit, Nothing, Probe, Recovered};
     let parked = Decision::Park(failure("exit status 3"));
-    let refused = Decision::Refuse(Standing::Parked(failure("exit status 3")));
+    let refused = |seconds| Decision::Refuse(Standing::Parked(failure("exit status 3"), Duration::from_secs(seconds)));
     check(
         &mut History::default(),
         start,
@@ -76,21 +76,21 @@ fn five_deaths_within_a_minute_park_and_one_probe_is_let_through_ever_more_seldo
             (3.0, died(), Nothing),
             (4.0, Event::Called, Admit),
             (5.0, died(), parked.clone()),
-            (5.1, Event::Called, refused.clone()),
-            (64.9, Event::Called, refused.clone()),
+            (5.1, Event::Called, refused(60)),
+            (64.9, Event::Called, refused(60)),
             // A bystander that dies meanwhile changes nothing.
             (64.9, died(), Nothing),
             (65.0, Event::Called, Probe),
-            (65.0, Event::Called, refused.clone()),
+            (65.0, Event::Called, refused(60)),
             // Withdrawn: the next one may try at once.
             (65.1, Event::ProbeWithdrawn, Nothing),
             (65.1, Event::Called, Probe),
             (66.0, Event::Loaded, Nothing),
             (66.9, died(), Nothing),
             (67.0, probe_died(), parked.clone()),
-            (186.9, Event::Called, refused.clone()),
+            (186.9, Event::Called, refused(120)),
             (187.0, Event::Called, Probe),
-            (188.0, Event::ProbeAnswered, Recovered),
+            (188.0, Event::Answered { probe: true }, Recovered),
             (188.0, Event::Called, Admit),
             (188.0, Event::Called, Admit),
         ],
@@ -98,6 +98,17 @@ fn five_deaths_within_a_minute_park_and_one_probe_is_let_through_ever_more_seldo
     // Deaths further apart are no loop.
     let steps: Vec<_> = (0..20).map(|n| (f64::from(n) * 16.0, died(), Nothing)).collect();
     check(&mut History::default(), start, &steps);
+}
+
+#[test]
+fn deaths_with_answers_between_are_no_loop() {
+    let now = Instant::now();
+    let mut history = History::default();
+    for _ in 0..10 * LOOP_DEATHS {
+        assert_eq!(decide(&mut history, died(), now), Decision::Nothing);
+        assert_eq!(decide(&mut history, Event::WorkerWanted, now), Decision::Start);
+        assert_eq!(decide(&mut history, Event::Answered { probe: false }, now), Decision::Nothing);
+    }
 }
 
 #[test]
@@ -164,7 +175,7 @@ fn new_code_forgets_everything() {
 
 #[test]
 fn what_a_former_server_found_is_tried_again_by_the_first_call() {
-    for standing in [Standing::Broken(failure("a")), Standing::Parked(failure("b"))] {
+    for standing in [Standing::Broken(failure("a")), Standing::Parked(failure("b"), Duration::ZERO)] {
         let mut history = History::restored(standing.clone());
         let now = Instant::now();
         assert_eq!(decide(&mut history, Event::Called, now), Decision::Probe);
@@ -174,11 +185,12 @@ fn what_a_former_server_found_is_tried_again_by_the_first_call() {
 
 #[test]
 fn refusals_say_what_happened_and_what_to_do() {
-    let parked = refusal("a-b", &Standing::Parked(failure("killed by signal 11")));
+    let parked = refusal("a-b", &Standing::Parked(failure("killed by signal 11"), PARKED_FIRST));
     assert_eq!(parked.kind, FailureKind::Unavailable);
     assert!(parked.message.contains("`a-b` is parked") && parked.message.ends_with("killed by signal 11"));
     assert_eq!(parked.traceback.as_deref(), Some("Traceback: here"));
-    assert!(parked.hint.unwrap().contains("`pegboard plugin reload a-b`"));
+    let hint = parked.hint.unwrap();
+    assert!(hint.contains("`pegboard plugin reload a-b`") && hint.ends_with("again 60 s after that"), "{hint}");
 
     let broken = refusal("a", &Standing::Broken(failure("exit status 1 while loading")));
     assert_eq!((broken.kind, broken.message.as_str()), (FailureKind::Load, "exit status 1 while loading"));
