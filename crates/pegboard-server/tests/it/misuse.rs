@@ -86,6 +86,17 @@ fn documents_that_are_wrong_name_their_place() {
 }
 
 #[test]
+fn a_plugin_inherits_no_setting_of_the_server() {
+    let mut world = World::new();
+    world.kill();
+    world.start_with(&[("PEGBOARD__STORE__S3_SECRET_ACCESS_KEY", "a secret"), ("PEGBOARD_ANYTHING", "else")]);
+    world.install_good();
+    world.workflow("environment", "    - {name: look, target: pegboard_fixture_good.variables}\n");
+    let seen = world.run(&["run", "environment", "--input", "prefix=PEGBOARD", "--wait"]).well().json();
+    assert_eq!(seen, serde_json::json!({ "PEGBOARD_URL": world.url }));
+}
+
+#[test]
 fn plugins_that_cannot_be_installed() {
     let world = World::new();
     world.run(&["install", "./absent"]).failed(2, &["./absent"]);
