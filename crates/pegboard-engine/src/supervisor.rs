@@ -240,7 +240,11 @@ pub(crate) fn refusal(plugin: &str, standing: &Standing) -> Failure {
             class: last.class.clone(),
             message: format!("plugin `{plugin}` is parked because its workers keep dying; the last one: {}", last.message),
             traceback: last.traceback.clone(),
-            hint: Some(format!("mend it, then {}; unmended, one call may try it again {} s after that", mend(plugin), pause.as_secs())),
+            hint: Some(format!(
+                "mend it, then {}; unmended, one call may try it again {} s after that",
+                mend(plugin),
+                pause.as_secs()
+            )),
         },
     }
 }

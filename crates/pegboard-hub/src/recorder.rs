@@ -1,7 +1,8 @@
 //! The one task that stores what happens to sessions.
 //!
 //! It takes what is queued, folds the changes of each session into one transaction, and lets the store commit those together. Whoever
-//! watches a session is told after its change is durable.
+//! watches a session is told after its change is durable. The end of a session that somebody asked for is an event as well, stored
+//! together with it: a notice for people, and what triggers can wait for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,12 +10,13 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream;
-use pegboard_model::{HubId, Session, SessionLine};
+use pegboard_model::{Event, HubId, Session, SessionCause, SessionLine, SessionState};
 use pegboard_store::StoreError;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, now};
 use crate::labelling::plugin_tasks::TaskOutcome;
 
 /// Jobs taken at once.
@@ -23,6 +25,11 @@ const BATCH: usize = 512;
 const PARALLEL: usize = 64;
 /// How often a store that fails is tried.
 const TRIES: u32 = 30;
+
+/// Channel and source of the hub's events.
+const CHANNEL: &str = "hub";
+/// A session that a user asked for has ended.
+const SESSION_FINISHED: &str = "com.pegboard.hub.session_finished";
 
 /// Something to store.
 #[derive(Debug)]
@@ -90,7 +97,7 @@ async fn change(hub: &Hub, session: Arc<Session>, lines: Vec<SessionLine>) {
     for attempt in 1..=TRIES {
         let stored = async {
             set_result_apart(hub, &mut session).await?;
-            hub.inner.store.change_session(&session, lines.clone()).await
+            hub.inner.store.change_session(&session, lines.clone(), notice(hub, &session).as_ref()).await
         };
         match stored.await {
             Ok(()) => break,
@@ -110,6 +117,33 @@ async fn change(hub: &Hub, session: Arc<Session>, lines: Vec<SessionLine>) {
     }
 }
 
+/// What tells of the end of a session that a user has asked for.
+fn notice(hub: &Hub, session: &Session) -> Option<Event> {
+    if !session.state.is_final() || session.cause != SessionCause::User {
+        return None;
+    }
+    let name = hub.plugin(session.plugin).map(|plugin| plugin.name).ok();
+    let data = json!({
+        "session": session.id,
+        "plugin": session.plugin,
+        "name": name,
+        "plugin_type": session.plugin_type,
+        "project": session.project,
+        "run_by": session.run_by,
+        "state": session.state,
+        "download": session.download,
+        "failure": session.failure.as_ref().map(|failure| &failure.message),
+    });
+    Some(Event {
+        id: Uuid::new_v4(),
+        time: session.finished_at.unwrap_or_else(now),
+        channel: CHANNEL.to_owned(),
+        source: CHANNEL.to_owned(),
+        event_type: SESSION_FINISHED.to_owned(),
+        data,
+    })
+}
+
 /// A large result becomes an object: the database holds no large values.
 async fn set_result_apart(hub: &Hub, session: &mut Session) -> Result<(), StoreError> {
     if session.result.is_null() || session.result_object.is_some() {
@@ -127,7 +161,6 @@ async fn set_result_apart(hub: &Hub, session: &mut Session) -> Result<(), StoreE
 
 /// What a session's end means for the task that it was about. Its success is told by the HTTP API.
 async fn tell_task(hub: &Hub, session: &Session) {
-    use pegboard_model::{SessionCause, SessionState};
     let SessionCause::Stage { task, .. } = session.cause else { return };
     let why = match (session.state, &session.failure) {
         (SessionState::Failed, Some(failure)) => failure.message.clone(),

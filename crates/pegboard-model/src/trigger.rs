@@ -54,11 +54,11 @@ pub struct Event {
     pub id: Uuid,
     /// When it happened.
     pub time: Timestamp,
-    /// `workflows`.
+    /// `workflows`, `hub`.
     pub channel: String,
-    /// Who says it: `compute`, `trigger`, `api`.
+    /// Who says it: `compute`, `trigger`, `api`, `hub`.
     pub source: String,
-    /// `com.event.workflow.workflow_started`, `…workflow_finished`, `…run_workflow`.
+    /// `com.event.workflow.workflow_started`, `…workflow_finished`, `…run_workflow`, `com.pegboard.hub.session_finished`.
     #[serde(rename = "type")]
     pub event_type: String,
     /// What it is about.

@@ -10,6 +10,8 @@ use super::{Labelling, now, project_not_found};
 const LONGEST_TEXT: usize = 4000;
 /// How often a change is tried again when somebody else was faster.
 const TRIES: usize = 50;
+/// Projects that are read together when one is looked for by its name.
+const NAMES_PAGE: usize = 500;
 /// Kinds of projects that clients know.
 const KINDS: &[&str] = &["ango", "pct", "iframe"];
 /// Roles that a member can have.
@@ -61,6 +63,31 @@ impl Labelling {
         };
         self.store().create_project(&project).await?;
         Ok(project)
+    }
+
+    /// The project with this id, or the only one with this name.
+    ///
+    /// # Errors
+    /// `project-not-found`, `project-ambiguous`.
+    pub async fn project_called(&self, word: &str) -> Result<Project, Error> {
+        if let Ok(id) = word.parse() {
+            return self.project(id).await;
+        }
+        let (mut found, mut skipped) = (None, 0);
+        loop {
+            let page = self.store().projects(skipped, NAMES_PAGE).await?;
+            skipped += page.len() as u64;
+            let is_last = page.len() < NAMES_PAGE;
+            for project in page.into_iter().filter(|project| project.name == word) {
+                if found.replace(project).is_some() {
+                    return Err(Error::conflict("project-ambiguous", format!("several projects are named `{word}`"))
+                        .hint("say its id; `pegboard project ls` lists them"));
+                }
+            }
+            if is_last {
+                return found.ok_or_else(|| project_not_found(word));
+            }
+        }
     }
 
     /// Projects in the order in which they were made, and how many there are.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use pegboard_hub::labelling::project_not_found;
 use pegboard_model::{Error, Project};
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
@@ -40,7 +39,7 @@ impl PageQuery {
 }
 
 pub(crate) async fn find(app: &App, id: &str) -> Result<Project, Error> {
-    app.labelling.project(id.parse().map_err(|_| project_not_found(id))?).await
+    app.labelling.project_called(id).await
 }
 
 async fn answer(app: &App, project: &Project) -> Result<Json<ProjectAnswer>, ApiError> {

@@ -206,7 +206,9 @@ fn the_environment_is_read_in_one_place() {
             || name.ends_with("/build.rs")
             || name.contains("/tests/")
             || name.contains("/examples/");
-        if !allowed && ["env::var(", "env::var_os(", "env::vars(", "env::vars_os("].iter().any(|word| without_tests(&text).contains(word)) {
+        if !allowed
+            && ["env::var(", "env::var_os(", "env::vars(", "env::vars_os("].iter().any(|word| without_tests(&text).contains(word))
+        {
             problems.push(format!("{name}: settings come from `pegboard-server/src/config`"));
         }
     }

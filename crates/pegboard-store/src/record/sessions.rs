@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use pegboard_model::{HubId, LogLevel, Session, SessionLine, SessionState, Timestamp};
+use pegboard_model::{Event, HubId, LogLevel, Session, SessionLine, SessionState, Timestamp};
 
 use super::hub::identity;
 use super::log::{LEVELS, level_word, storable, word};
-use super::{Cell, Row, Statement, Untouched, integer};
+use super::{Cell, Row, Statement, Untouched, events, integer};
 use crate::document;
 use crate::error::StoreError;
 use crate::sessions::{SessionFilter, StoredSessionLine};
@@ -48,10 +48,15 @@ impl Store {
         self.write(vec![Statement::new(CREATE, parameters)]).await.map(drop)
     }
 
-    /// Appends the lines and stores the session's document, as one transaction. `ChangedMeanwhile` when the session has ended
-    /// before (or is not there): then nothing is stored.
-    pub async fn change_session(&self, session: &Session, lines: Vec<SessionLine>) -> Result<(), StoreError> {
-        let mut statements = Vec::with_capacity(lines.len() + 2);
+    /// Appends the lines and stores the session's document, with an event that tells of it, as one transaction.
+    /// `ChangedMeanwhile` when the session has ended before (or is not there): then nothing is stored.
+    pub async fn change_session(
+        &self,
+        session: &Session,
+        lines: Vec<SessionLine>,
+        event: Option<&Event>,
+    ) -> Result<(), StoreError> {
+        let mut statements = Vec::with_capacity(lines.len() + 4);
         append(session.id, lines, &mut statements);
         let parameters = vec![
             Cell::Word(session.state.as_str()),
@@ -60,6 +65,9 @@ impl Store {
             session.id.to_string().into(),
         ];
         statements.push(Statement::new(CHANGE, parameters).about(3).or(Untouched::Changed));
+        if let Some(event) = event {
+            events::store(event, &mut statements)?;
+        }
         self.write(statements).await.map(drop)
     }
 

@@ -8,6 +8,7 @@ use pegboard_store::{SessionFilter, StoreError};
 use serde_json::{Map, json};
 
 use crate::back_end::on_each;
+use crate::sample;
 
 fn plugin(name: &str) -> RemotePlugin {
     RemotePlugin {
@@ -141,13 +142,13 @@ async fn a_session_ends_once() {
         store.create_session(&one).await.unwrap();
         assert_eq!(store.create_session(&one).await, Err(StoreError::AlreadyExists(one.id.to_string())));
         one.state = SessionState::Running;
-        store.change_session(&one, lines(&["first"])).await.unwrap();
+        store.change_session(&one, lines(&["first"]), None).await.unwrap();
         assert_eq!(store.unfinished_sessions().await.unwrap(), [one.clone()]);
 
         let ends = (0..8).map(|number| {
-            let (store, mut mine) = (store.clone(), one.clone());
+            let (store, mut mine, event) = (store.clone(), one.clone(), sample::event(number));
             (mine.state, mine.finished_at, mine.result) = (SessionState::Finished, Some(Timestamp(7)), json!(number));
-            tokio::spawn(async move { (store.change_session(&mine, lines(&["end"])).await, mine) })
+            tokio::spawn(async move { (store.change_session(&mine, lines(&["end"]), Some(&event)).await, mine) })
         });
         let mut kept = Vec::new();
         for end in ends.collect::<Vec<_>>() {
@@ -157,6 +158,7 @@ async fn a_session_ends_once() {
             }
         }
         assert_eq!(kept.len(), 1);
+        assert_eq!(store.events(0, 9).await.unwrap().len(), 1, "of the end that was kept");
         assert_eq!(store.session(one.id).await.unwrap().as_ref(), kept.first());
         assert_eq!(store.unfinished_sessions().await.unwrap(), []);
 

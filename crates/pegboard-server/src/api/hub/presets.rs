@@ -19,7 +19,7 @@ use crate::extract::{JsonBody, Parameters};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PresetParameters {
-    /// Id of the project.
+    /// Id or name of the project.
     project: String,
     /// Only those of this plugin.
     plugin: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) async fn list(
     Parameters(parameters): Parameters<PresetParameters>,
 ) -> Result<Json<HubPresetList>, ApiError> {
     let plugin = parameters.plugin.map(|word| app.hub.plugin_called(&word)).transpose()?.map(|plugin| plugin.id);
-    let presets = app.hub.presets(parameters.project.parse()?, plugin).await?;
+    let presets = app.hub.presets(app.labelling.project_called(&parameters.project).await?.id, plugin).await?;
     Ok(Json(HubPresetList { presets: presets.into_iter().map(HubPresetAnswer::from).collect() }))
 }
 
@@ -44,7 +44,7 @@ pub(crate) async fn put(
     JsonBody(body): JsonBody<HubPresetAnswer>,
 ) -> Result<Json<HubPresetAnswer>, ApiError> {
     let plugin = app.hub.plugin_called(&body.plugin)?;
-    let project = app.labelling.project(body.project.parse()?).await?;
+    let project = app.labelling.project_called(&body.project).await?;
     let preset = Preset {
         id: HubId::random(),
         project: project.id,

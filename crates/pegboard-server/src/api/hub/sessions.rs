@@ -32,7 +32,7 @@ const WAIT: Duration = Duration::from_secs(55);
 pub(crate) struct SessionParameters {
     /// Only sessions of this plugin: its id or name.
     plugin: Option<String>,
-    /// Only sessions on this project: its id.
+    /// Only sessions on this project: its id or name.
     project: Option<String>,
     /// Only sessions in this state.
     state: Option<String>,
@@ -74,7 +74,7 @@ pub(crate) async fn run(
 ) -> Result<Json<HubSessionAnswer>, ApiError> {
     let plugin = app.hub.plugin_called(&id)?;
     let project = match &body.project {
-        Some(word) => Some(app.labelling.project(word.parse()?).await?),
+        Some(word) => Some(app.labelling.project_called(word).await?),
         None => None,
     };
     let mut request = RunRequest {
@@ -121,9 +121,13 @@ pub(crate) async fn list(
         })?),
         None => None,
     };
+    let project = match &parameters.project {
+        Some(word) => Some(app.labelling.project_called(word).await?.id),
+        None => None,
+    };
     let filter = SessionFilter {
         plugin: parameters.plugin.map(|word| app.hub.plugin_called(&word)).transpose()?.map(|plugin| plugin.id),
-        project: parameters.project.as_deref().map(str::parse).transpose()?,
+        project,
         state,
         before: parameters.before.as_deref().map(str::parse).transpose()?,
         limit: parameters.limit.unwrap_or(PAGE).clamp(1, 1000),

@@ -188,7 +188,7 @@ pub struct HubPluginBody {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HubRunBody {
-    /// Id of the project.
+    /// Id or name of the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// A JSON object, or its text; absent: the preset's, or the plugin's default.
@@ -325,7 +325,7 @@ pub struct HubPresetAnswer {
     /// Identity; set by the server.
     #[serde(default)]
     pub id: String,
-    /// Id of the project.
+    /// Id of the project; when it is sent, its name will do.
     pub project: String,
     /// Id of the plugin.
     pub plugin: String,

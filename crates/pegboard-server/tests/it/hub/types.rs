@@ -25,10 +25,17 @@ fn exports_on_each_release() {
         assert_eq!(file["names"].as_array().unwrap().len(), 3, "{release}: {file}");
         assert_eq!(file["tasks"], 3, "{release}");
         assert_eq!((&file["seen"]["stage"], &file["seen"]["batches"]), (&json!([]), &json!([])));
+        let notice = until("a notice", || {
+            let told = world.run(&["events", "--json"]).well();
+            let notices = told.stdout.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+            notices.into_iter().find(|event| event["data"]["session"] == session["id"])
+        });
+        assert_eq!(notice["type"], "com.pegboard.hub.session_finished");
+        assert_eq!(notice["data"]["download"], session["download"]);
         assert!(lines(&world, &session)[0].starts_with("started in process"), "{session:#}");
         assert_eq!(session["progress"], json!({"total": 4, "done": 1}));
         // No task is in `Complete`: the zip has one empty entry, and the script still answers.
-        let session = finished(&world, &plugin.id, &["--project", &project]);
+        let session = finished(&world, &plugin.id, &["--project", "cars"]);
         let path = session["download"].as_str().unwrap().strip_prefix(&world.url).unwrap().to_owned();
         assert_eq!(world.get(&path)["names"], json!([]), "{release}");
         assert_eq!(world.get(&path)["seen"]["stage"], json!(["Complete"]));

@@ -209,7 +209,7 @@ pub(crate) enum HubCommand {
         after_help = "Examples:\n  pegboard hub presets --project P\n  pegboard hub presets --project P --plugin Detector --save night --config '{\"threshold\": 0.2}'\n  pegboard hub presets --project P --delete 64e5f00d0000000000000003"
     )]
     Presets {
-        /// Id of the project.
+        /// Id or name of the project.
         #[arg(long, value_name = "ID")]
         project: String,
         /// Only those of this plugin; with --save: whose.
@@ -326,7 +326,7 @@ pub(crate) struct PluginFields {
 pub(crate) struct RunArguments {
     /// Its id, or its name.
     pub(crate) plugin: String,
-    /// Id of the project.
+    /// Id or name of the project.
     #[arg(long, value_name = "ID")]
     pub(crate) project: Option<String>,
     /// A JSON object; default: the preset's, or the plugin's own.
