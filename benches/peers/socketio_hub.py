@@ -33,7 +33,7 @@ class Hub:
     def __init__(self, known: dict[str, str], folder: Path) -> None:
         self.database = sqlite3.connect(folder / "hub.sqlite", isolation_level=None)
         self.database.execute("PRAGMA journal_mode = WAL")
-        self.database.execute("PRAGMA synchronous = FULL")
+        self.database.execute("PRAGMA synchronous = NORMAL")
         self.database.execute("CREATE TABLE sessions (id TEXT PRIMARY KEY, plugin TEXT, config TEXT, state TEXT, result TEXT)")
         self.database.execute("CREATE TABLE lines (session TEXT, text TEXT)")
         self.hashes = {id: hashlib.sha256(secret.encode()).digest() for id, secret in known.items()}

@@ -1,6 +1,7 @@
 //! Sessions of remote plugins with their logs.
 //!
-//! Invariant: a session that has ended is never changed again. Every change asks the database for it, so that of two ends that
+//! Like what happens in runs, what happens in sessions survives any end of this process at once, and loss of power a moment later:
+//! see [`Store::apply`]. Invariant: a session that has ended is never changed again. Every change asks the database for it, so that of two ends that
 //! race, from two servers or before and after a restart, exactly one is kept.
 
 use std::sync::Arc;
@@ -45,7 +46,7 @@ impl Store {
             end(session),
             document::write(session)?.into(),
         ];
-        self.write(vec![Statement::new(CREATE, parameters)]).await.map(drop)
+        self.write_soon(vec![Statement::new(CREATE, parameters)]).await.map(drop)
     }
 
     /// Appends the lines and stores the session's document, with an event that tells of it, as one transaction.
@@ -68,7 +69,7 @@ impl Store {
         if let Some(event) = event {
             events::store(event, &mut statements)?;
         }
-        self.write(statements).await.map(drop)
+        self.write_soon(statements).await.map(drop)
     }
 
     /// Appends lines to the session's log, also after its end; sequence numbers are given from 1, without gaps. `NotFound` when
@@ -76,7 +77,7 @@ impl Store {
     pub async fn log_session(&self, session: HubId, lines: Vec<SessionLine>) -> Result<(), StoreError> {
         let mut statements = Vec::with_capacity(lines.len() + 1);
         append(session, lines, &mut statements);
-        self.write(statements).await.map(drop)
+        self.write_soon(statements).await.map(drop)
     }
 
     /// The session of that id.

@@ -65,11 +65,14 @@ impl Store {
         Ok(self.write(vec![Statement::new(DELETE_USER, vec![cell(id)])]).await? > 0)
     }
 
-    /// Inserts a key.
+    /// Inserts a key. One that ends by itself belongs to something short, like a run, and is no more durable than that at once:
+    /// see [`Store::apply`].
     pub async fn create_key(&self, key: &ApiKey) -> Result<(), StoreError> {
         let end = key.expires_at.map_or(Cell::Null, |time| time.0.into());
         let parameters = vec![cell(key.id), key.hash.as_str().into(), end, document::write(key)?.into()];
-        self.write(vec![Statement::new(CREATE_KEY, parameters)]).await.map(drop)
+        let statements = vec![Statement::new(CREATE_KEY, parameters)];
+        let written = if key.expires_at.is_some() { self.write_soon(statements).await } else { self.write(statements).await };
+        written.map(drop)
     }
 
     /// The key with that hash.
@@ -89,7 +92,7 @@ impl Store {
 
     /// Deletes keys that ended before this instant; how many.
     pub async fn delete_keys_ended_before(&self, instant: Timestamp) -> Result<u64, StoreError> {
-        self.write(vec![Statement::new(DELETE_ENDED_KEYS, vec![instant.0.into()])]).await
+        self.write_soon(vec![Statement::new(DELETE_ENDED_KEYS, vec![instant.0.into()])]).await
     }
 }
 
