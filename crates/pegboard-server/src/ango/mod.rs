@@ -89,7 +89,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v2/webhook", post(organization::no_webhooks))
         .route("/v2/llms", get(organization::no_llms).post(organization::no_llms))
         .route("/v2/llms/{id}", delete(organization::no_llms))
-        .route("/v2/notifications", post(organization::no_notifications))
+        .route("/v2/notifications", post(organization::notify))
         .route("/v2/performance/{id}", post(organization::no_metrics))
         .route("/v2/{project}/overview/{metric}", get(organization::no_metrics))
         .route_layer(from_fn(whole_body))

@@ -1,12 +1,22 @@
 //! The organization's people, and what of the original this server does not have.
 
+use std::time::SystemTime;
+
 use axum::extract::Path;
-use pegboard_model::{Error, OrganizationRole};
+use pegboard_model::{Error, Event, OrganizationRole};
+use reqwest::Url;
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 use super::answer::{Answer, Refused, not_offered, success};
 use super::asked::{Asked, Sent};
 use super::wire;
+
+/// Limits of a notification (Ango specification, section 5.4).
+const MOST_RECEIVERS: usize = 100;
+const LONGEST_MESSAGE: usize = 1000;
+const LONGEST_TITLE: usize = 200;
+const LONGEST_LINK: usize = 2048;
 
 fn check(asked: &Asked, id: &str) -> Result<(), Refused> {
     if asked.app.labelling.organization().id.to_string() == id {
@@ -109,9 +119,51 @@ pub(super) async fn no_llms(_asked: Asked) -> Answer {
     Err(not_offered("a language model", "the server speaks to none; a plugin may"))
 }
 
-/// Messages to people.
-pub(super) async fn no_notifications(_asked: Asked) -> Answer {
-    Err(not_offered("a notification", "the server has no inbox and sends no mail; a plugin's log reaches whoever ran it"))
+/// A message to people: an event, which `pegboard events` shows and triggers may wait for.
+pub(super) async fn notify(asked: Asked, sent: Sent) -> Answer {
+    let receivers = sent.texts("receivers")?;
+    let message = sent.required("message")?;
+    let (title, link) = (sent.text("title"), sent.text("clickableLink"));
+    let too_long = |text: Option<&str>, limit: usize| text.is_some_and(|text| text.chars().count() > limit);
+    let problem = if receivers.is_empty() || receivers.len() > MOST_RECEIVERS {
+        Some(format!("`receivers` is not a list of 1 to {MOST_RECEIVERS} addresses"))
+    } else if too_long(Some(message), LONGEST_MESSAGE) {
+        Some(format!("`message` is longer than {LONGEST_MESSAGE} characters"))
+    } else if too_long(title, LONGEST_TITLE) {
+        Some(format!("`title` is longer than {LONGEST_TITLE} characters"))
+    } else if too_long(link, LONGEST_LINK) || link.is_some_and(|link| !is_web_address(link)) {
+        Some(format!("`clickableLink` is no http or https address of at most {LONGEST_LINK} characters"))
+    } else {
+        None
+    };
+    if let Some(problem) = problem {
+        return Err(Error::invalid("notification", problem).into());
+    }
+    let users = asked.app.labelling.users().await?;
+    if let Some(stranger) = receivers.iter().find(|receiver| !users.iter().any(|user| user.email.eq_ignore_ascii_case(receiver)))
+    {
+        return Err(Error::invalid("notification", format!("`{stranger}` does not belong to the organization")).into());
+    }
+    let event = Event {
+        id: Uuid::new_v4(),
+        time: SystemTime::now().into(),
+        channel: "hub".to_owned(),
+        source: "api".to_owned(),
+        event_type: "com.pegboard.hub.notification".to_owned(),
+        data: json!({
+            "from": asked.caller.user.email,
+            "receivers": receivers,
+            "message": message,
+            "title": title,
+            "link": link,
+        }),
+    };
+    asked.app.flow.publish(event).await?;
+    success(json!({ "receivers": receivers.len() }))
+}
+
+fn is_web_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 /// Numbers about a project.

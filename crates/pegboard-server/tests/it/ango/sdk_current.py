@@ -310,6 +310,9 @@ sdk.annotate_task(by_name["d.md"], AnnotationPayload(Answer(), brush_data_url=up
 sdk.update_organization_members_role(ORGANIZATION, [RoleUpdate("ann@example.org", OrganizationRoles.Admin)])
 members = {u["email"]: u["organizationRole"] for u in sdk.get_organization_members(ORGANIZATION)["data"]["users"]}
 assert members["ann@example.org"] == "admin"
+assert sdk.send_notification(["ann@example.org"], "hello", "A title", "https://example.org/x")["data"]["receivers"] == 1
+refused("notification", sdk.send_notification, ["stranger@example.org"], "hello")
+refused("notification", sdk.send_notification, ["ann@example.org"], "hello", None, "javascript:alert(1)")
 sdk.invite_members_to_org(ORGANIZATION, Invitation(["bob@example.org"], OrganizationRoles.Member))
 assert sdk.get_organization_invites(ORGANIZATION)["data"]["invites"] == []
 sdk.delete_organization_invites(ORGANIZATION, ["bob@example.org"])
@@ -341,7 +344,6 @@ refused("not-offered", sdk.get_project_performance, P)
 refused("not-offered", sdk.rerun_webhook, P, "Label")
 refused("not-offered", sdk.get_llms)
 refused("not-offered", sdk.delete_llm, "0" * 24)
-refused("not-offered", sdk.send_notification, ["ann@example.org"], "hello")
 refused("not-offered", sdk.list_storage_files, "0" * 24, "bucket")
 refused("not-offered", sdk.file_explorer, "bucket", "0" * 24, {})
 
