@@ -38,7 +38,12 @@ use create::Recipe;
 use installer::Installers;
 use python::Python;
 use requirement::Requirement;
-use resolve::Wheels;
+use resolve::{Question, Wheels};
+
+/// What old releases of APScheduler import without asking for it; all released clients of the labelling dialect depend on those.
+const SETUPTOOLS: &str = "setuptools<81";
+/// What the dialect's data sets need, as the original depends on it.
+const FRAMES: [&str; 3] = ["numpy>=1.26.4,<3", "pandas>=2.0.2", "pyarrow>=15"];
 
 /// Told what happens, step by step: (step, detail). Steps: `resolve`, `create`, `install`, `compile`, `discover`, `load`, `swap`.
 pub type Progress = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -168,14 +173,33 @@ impl Environments {
         let host = host_files::unpack(&inner.options.data).await?;
         let installer = installers.get(progress).await?;
         let wheels = Wheels::write(&inner.options.data, &host, python).await?;
-        let lock = resolve::resolve(&inner.options, python, &installer, &requirement, request, &wheels, progress).await?;
-        let recipe = Recipe::of(&lock, &wheels, python, request).await?;
-        let environment =
-            create::make(&inner.options, python, &installer, &recipe, request.index_url.as_deref(), progress).await?;
-        progress("discover", &format!("looking for entry points of {}", requirement.shown()));
-        let record = discover::discover(&environment, &host.folder, &requirement, request, &lock).await?;
-        progress("discover", &format!("found {} {}", record.name, record.metadata.version));
-        Ok((environment, record))
+        let mut extra = inner.options.extra.clone();
+        loop {
+            let question = Question {
+                requirement: &requirement,
+                index_url: request.index_url.as_deref(),
+                original_flowdapt: request.original_flowdapt,
+                extra: &extra,
+                wheels: &wheels,
+                python,
+                progress,
+            };
+            let lock = resolve::resolve(&inner.options, &installer, &question).await?;
+            let recipe = Recipe::of(&lock, &wheels, python, request).await?;
+            let environment =
+                create::make(&inner.options, python, &installer, &recipe, request.index_url.as_deref(), progress).await?;
+            progress("discover", &format!("looking for entry points of {}", requirement.shown()));
+            let found = discover::discover(&environment, &host.folder, &requirement, request, &lock).await?;
+            let record = found.record;
+            if found.uses_frames && !request.original_flowdapt && !lock.has("pyarrow") {
+                // The original brings these along, so its plugins do not ask for them.
+                progress("discover", &format!("{} keeps data sets: adding numpy, pandas and pyarrow", record.name));
+                extra.extend(FRAMES.map(str::to_owned));
+                continue;
+            }
+            progress("discover", &format!("found {} {}", record.name, record.metadata.version));
+            return Ok((environment, record));
+        }
     }
 
     /// The environment without a plugin, made on first use: interpreter, `pegboard`, compatibility package.
@@ -222,7 +246,23 @@ impl Environments {
             index_url: None,
             original_flowdapt: false,
         };
-        let lock = resolve::resolve(&inner.options, python, &installer, &requirement, &request, &wheels, progress).await?;
+        let mut extra = inner.options.extra.clone();
+        let lock = loop {
+            let question = Question {
+                requirement: &requirement,
+                index_url: None,
+                original_flowdapt: false,
+                extra: &extra,
+                wheels: &wheels,
+                python,
+                progress,
+            };
+            let lock = resolve::resolve(&inner.options, &installer, &question).await?;
+            if !lock.has("apscheduler") || lock.has("setuptools") {
+                break lock;
+            }
+            extra.push(SETUPTOOLS.to_owned());
+        };
         let recipe = Recipe::of(&lock, &wheels, python, &request).await?;
         let environment = create::make(&inner.options, python, &installer, &recipe, None, progress).await?;
         memory.write(&environment.key).await;

@@ -21,6 +21,15 @@ pub(crate) fn raised(cause: Option<&str>) -> SessionFailure {
     }
 }
 
+/// What the plugin answered could not be stored.
+pub(crate) fn answer_refused(error: &pegboard_model::Error) -> SessionFailure {
+    failure(
+        "plugin-answer",
+        format!("the plugin's answer was refused: {}", error.message),
+        error.hint.as_deref().unwrap_or("mend the plugin, or map its classes to the project's tools; then re-run the stage"),
+    )
+}
+
 /// An export whose handler ended without an answer.
 pub(crate) fn no_file(cause: Option<&str>) -> SessionFailure {
     let message = cause.map_or_else(|| "the plugin ended without an answer".to_owned(), str::to_owned);

@@ -38,7 +38,8 @@ pub(crate) fn payload(session: &Session, api_key: &str, subject: Option<&Subject
                 payload.insert("workflow".to_owned(), json!(true));
             }
         }
-        PluginType::BatchModel => drop(payload.insert("categorySchema".to_owned(), classes(&session.classes))),
+        // Public samples of batch models ask for its length, those of models whether it is null.
+        PluginType::BatchModel => drop(payload.insert("categorySchema".to_owned(), json!(session.classes))),
         PluginType::FileExplorer | PluginType::Input | PluginType::MarkdownGenerator => storage(&mut payload, session),
     }
     payload

@@ -329,6 +329,15 @@ impl Hub {
         });
     }
 
+    /// The plugin's answer for a workflow's task was refused: ends its session as failed, so that the next task has its turn.
+    pub fn answer_refused(&self, task: HubId, error: &Error) {
+        self.with(|board, effects| {
+            if let Some(id) = board.session_of_task(task) {
+                board.fail(id, crate::failure::answer_refused(error), now(), effects);
+            }
+        });
+    }
+
     /// A task has left its stage by another way: nobody waits for the plugin's answer any more.
     pub fn task_left(&self, task: HubId) {
         self.with(|board, effects| {

@@ -22,6 +22,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 GROUP: Final = "flowdapt.plugins"
+# What of the dialect's API stores frames: it needs pyarrow, which the original depends on and its plugins therefore do not name.
+FRAMES: Final = re.compile(r"\bcompute\.artifacts(?:\.dataset\b| import .*\bdataset\b)|\bdataframe_(?:to|from)_artifact\b")
 # Not data, wherever they stand in a path inside the distribution.
 EXCLUDED_NAMES: Final = frozenset({"__pycache__", ".git", ".github", ".pytest_cache", "tests", "docs"})
 EXCLUDED_ENDINGS: Final = (".egg-info", ".dist-info")
@@ -117,10 +119,17 @@ def describe(distribution: metadata.Distribution, points: list[metadata.EntryPoi
         "modules": sorted(names),
         "data_root": str(data_root),
         "data_files": data_files,
+        "uses_frames": uses_frames([path for _, path in roots] or [site / path for path in recorded if path.suffix == ".py"]),
         "editable": bool(roots) or bool(direct.get("dir_info", {}).get("editable")),
         "requested": distribution.read_text("REQUESTED") is not None,
         "direct_url": direct.get("url", ""),
     }
+
+
+def uses_frames(places: list[Path]) -> bool:
+    """Whether code in these files and folders names the dialect's data sets."""
+    files = (file for place in places for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place]))
+    return any(FRAMES.search(read(file)) for file in files)
 
 
 def describe_metadata(distribution: metadata.Distribution) -> dict[str, object]:

@@ -41,19 +41,28 @@ struct Found {
     data_root: String,
     #[serde(default)]
     editable: bool,
+    #[serde(default)]
+    uses_frames: bool,
     /// Where it was installed from, when not from an index.
     #[serde(default)]
     direct_url: String,
 }
 
-/// The record of the distribution that was asked for.
+/// What was found of the distribution that was asked for.
+pub(super) struct Discovered {
+    pub(super) record: PluginRecord,
+    /// Its code names the dialect's data sets, which need pyarrow.
+    pub(super) uses_frames: bool,
+}
+
+/// Looks for the distribution that was asked for.
 pub(super) async fn discover(
     environment: &Environment,
     host: &Path,
     requirement: &Requirement,
     request: &InstallRequest,
     lock: &Lock,
-) -> Result<PluginRecord, Error> {
+) -> Result<Discovered, Error> {
     // All of them: an editable one is known by its location only.
     let arguments: [OsString; 3] = ["-I".into(), host.join("pegboard/_discover.py").into(), OsString::new()];
     let said = tool::run(tool::program(&environment.python, arguments), PROBE_DEADLINE, None).await?;
@@ -79,7 +88,8 @@ pub(super) async fn discover(
         }
         return Err(error);
     };
-    record(found.clone(), environment, requirement, request)
+    let record = record(found.clone(), environment, requirement, request)?;
+    Ok(Discovered { record, uses_frames: found.uses_frames })
 }
 
 fn record(

@@ -53,6 +53,11 @@ fn without_extras(location: &str) -> &str {
 }
 
 impl Lock {
+    /// Whether a distribution of this name is among them.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.lines.iter().any(|line| line.name.as_ref().is_some_and(|given| given.as_str() == name))
+    }
+
     /// What `uv pip compile --annotation-style line` prints; `source` is the name of the file with what the user asked for.
     pub(super) fn parse(text: &str, source: &str) -> Self {
         let marker = format!("-r {source}");

@@ -13,7 +13,7 @@ use super::lock::Lock;
 use super::python::Python;
 use super::requirement::{Requirement, file_url};
 use super::tool::{self, PROBE_DEADLINE};
-use super::{EnvironmentOptions, InstallRequest, Progress};
+use super::{EnvironmentOptions, Progress};
 use crate::host_files::HostFolder;
 
 /// The wheels that our own files make.
@@ -114,7 +114,8 @@ pub(super) struct Sources {
 }
 
 impl Question<'_> {
-    /// An override would take the extras away that are asked for by name: there the host's own line decides the version.
+    /// What is said when no versions fit otherwise: an override has the last word about its distribution, but takes extras away. Where
+    /// they are asked for by name, the host's own line decides the version.
     fn overrides(&self) -> Vec<String> {
         let asked = self.requirement.line();
         let mut lines = self.wheels.lines(!self.original_flowdapt);
@@ -142,24 +143,8 @@ impl Question<'_> {
 }
 
 /// Decides the versions of everything that the environment will hold.
-pub(super) async fn resolve(
-    options: &EnvironmentOptions,
-    python: &Python,
-    installer: &Found,
-    requirement: &Requirement,
-    request: &InstallRequest,
-    wheels: &Wheels,
-    progress: &Progress,
-) -> Result<Lock, Error> {
-    let question = Question {
-        requirement,
-        index_url: request.index_url.as_deref(),
-        original_flowdapt: request.original_flowdapt,
-        extra: &options.extra,
-        wheels,
-        python,
-        progress,
-    };
+pub(super) async fn resolve(options: &EnvironmentOptions, installer: &Found, question: &Question<'_>) -> Result<Lock, Error> {
+    let Question { requirement, progress, .. } = *question;
     progress("resolve", &format!("resolving {}", requirement.shown()));
     let begin = Instant::now();
     // Something from an index or a repository is asked for anew, or an upgrade would never see a new version. A local one
@@ -173,7 +158,7 @@ pub(super) async fn resolve(
     let mut refused: Option<Error> = None;
     for &offline in attempts {
         let folder = temporary(&options.data).await?;
-        match installer.resolve(&question, folder.path(), offline).await {
+        match installer.resolve(question, folder.path(), offline).await {
             Ok(lock) => {
                 let lock = with_what_was_asked_for(lock, requirement)?;
                 let source = if refused.is_some() && offline { ", from the cache, because there is no network" } else { "" };

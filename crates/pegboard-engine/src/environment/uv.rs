@@ -42,14 +42,28 @@ impl Uv {
     pub(super) async fn resolve(&self, question: &Question<'_>, folder: &Path, offline: bool) -> Result<Lock, Error> {
         let Sources { plugin, host, overrides } = question.write(folder).await?;
         let mut arguments: Vec<OsString> = ["pip", "compile"].map(OsString::from).into();
-        arguments.extend([plugin.into(), host.into(), "--overrides".into(), overrides.into()]);
+        arguments.extend([plugin.into(), host.into()]);
         arguments.extend(["--no-header", "--annotation-style", "line", "--python"].map(OsString::from));
         arguments.push(question.python.program.clone().into());
-        let program = self.program(arguments, offline).directory(folder).variables(index(question.index_url));
-        let answer = tool::run(program, INSTALL_DEADLINE, Some((question.progress, "resolve"))).await?;
-        if !answer.success {
-            return Err(explain::failure(&answer, question.requirement.shown(), &question.python.version, offline));
-        }
+        let mut refused = None;
+        let answer = loop {
+            let program = self.program(arguments.clone(), offline).directory(folder).variables(index(question.index_url));
+            let answer = tool::run(program, INSTALL_DEADLINE, Some((question.progress, "resolve"))).await?;
+            if answer.success {
+                break answer;
+            }
+            let failure = explain::failure(&answer, question.requirement.shown(), &question.python.version, offline);
+            // The host's lines are enough for most; a package that pins another version of what we replace needs the override. What
+            // it refuses as well was refused for what was said first.
+            if let Some(refused) = refused {
+                return Err(refused);
+            }
+            if failure.code != "resolution-impossible" {
+                return Err(failure);
+            }
+            refused = Some(failure);
+            arguments.extend(["--overrides".into(), overrides.into()]);
+        };
         let mut lock = Lock::parse(&answer.stdout, plugin);
         lock.restore_credentials(&question.requirement.line());
         Ok(lock)

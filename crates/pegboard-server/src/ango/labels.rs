@@ -33,7 +33,16 @@ pub(super) async fn annotate(Path(id): Path<String>, asked: Asked, sent: Sent) -
         next_stage: asked.query.flag("nextStage"),
         is_plugin: asked.query.flag("isPlugin"),
     };
-    let outcome = asked.app.labelling.annotate(&project, task.id, &annotation, asked.email()).await?;
+    let outcome = match asked.app.labelling.annotate(&project, task.id, &annotation, asked.email()).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            // The last thing that a plugin says of a workflow's task: nothing else would end its session.
+            if annotation.next_stage && asked.app.hub.plugin_of_key(asked.caller.key).is_some() {
+                asked.app.hub.answer_refused(task.id, &error);
+            }
+            return Err(error.into());
+        }
+    };
     // The echo of a failed run is answered like any other: old clients end their process at a refusal.
     // The session that has this task of a workflow ends with its answer, or without one.
     match &outcome {

@@ -89,8 +89,9 @@ class ExportPlugin(Plugin[ExportPayload]):
         version: str = "v3",
         *,
         concurrency: int | None = None,
+        api_key: str | None = None,
     ) -> None:
-        """`version` is taken for the sake of old scripts; assets always come in the current shape."""
+        """`version` and `api_key` are taken for the sake of old scripts; assets always come in the current shape, a key with each run."""
         super().__init__(id, secret, callback, host, concurrency=concurrency)
         self.version = version
 

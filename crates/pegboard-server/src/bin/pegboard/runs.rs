@@ -55,7 +55,7 @@ pub(crate) async fn show(client: &Client, id: &str, output: &Output) -> Result<(
     }
     output.line("");
     let stages = run.stages.iter().map(|stage| {
-        let items = stage.items.map(|items| format!("{}/{}", items.done + items.failed, items.total)).unwrap_or_default();
+        let items = stage.items.map(items).unwrap_or_default();
         let failure = stage.failure.as_ref().map(|failure| format!("{}: {}", failure.class, failure.message)).unwrap_or_default();
         vec![stage.name.clone(), stage.state.clone(), items, stage.duration_ms.map(duration).unwrap_or_default(), failure]
     });

@@ -235,7 +235,7 @@ fn a_script_of_a_released_client_is_hosted() {
                 data['logger'].info('of ' + data['projectId'])\n    return 'done'\n\n\n\
                 run(BatchModelPlugin(os.environ['PLUGIN_ID'], os.environ['PLUGIN_SECRET'], work), host=os.environ['HOST'])\n";
     let file = world.file("released.py", text);
-    let requirements = world.file("requirements.txt", "# the client\nimerit_ango==1.4.10\nsetuptools<81\n");
+    let requirements = world.file("requirements.txt", "# the client\nimerit_ango==1.4.10\n");
     world.run(&["hub", "host", "Native", &file, "--requirements", &requirements, "--wait"]).well();
     let session = finished(&world, &script.id, &["--project", &project]);
     assert_eq!(session["result"], "done");
