@@ -284,7 +284,7 @@ impl Worker {
             };
             let frame = match frame {
                 Ok(frame) => frame,
-                Err(error) => return Err(self.lost(error, "while it was loaded").await),
+                Err(error) => return Err(self.lost(error, verdict::WHILE_LOADED).await),
             };
             match serde_json::from_slice(&frame.header) {
                 Ok(FromWorker::Loaded { seconds }) => {
@@ -322,7 +322,7 @@ impl Worker {
             FailureKind::Deadline,
             format!("plugin `{}` was not loaded within {:?}", self.options.plugin, self.options.load_deadline),
         )
-        .hint("an import that waits or computes is the usual reason: move such work into the stages, or raise the load deadline");
+        .hint("an import that waits or computes is the usual reason: move such work into the stages, or raise `engine.load_deadline`");
         match stacks {
             Some(stacks) => failure.traceback(stacks),
             None => failure,
