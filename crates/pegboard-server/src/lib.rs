@@ -20,6 +20,7 @@ mod metrics;
 mod news;
 mod openapi;
 mod record;
+mod remainder;
 mod router;
 mod runner;
 mod shutdown;
