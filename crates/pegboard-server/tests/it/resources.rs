@@ -79,8 +79,23 @@ fn wrong_documents_are_refused_with_line_and_column_and_nothing_is_stored() {
 fn targets_that_do_not_resolve_are_told_at_apply() {
     let world = World::new();
     world.install_good();
+    std::fs::create_dir_all(world.data().join("user_modules")).unwrap();
+    let loose = world.data().join("user_modules/m.py");
+    std::fs::write(&loose, "NUMBER = 1\n\ndef f():\n    return NUMBER\n").unwrap();
+    // The worker that is asked, and the environment that it needs, are there.
+    world.workflow("before", "    - {name: a, target: user_modules.m.f}\n");
+    assert_eq!(world.run(&["run", "before", "--wait", "--json"]).well().json()["result"], 1);
     let stages = [
         "pegboard_fixture_good.hello",
+        "user_modules.m.f",
+        "user_modules.m.nope",
+        "user_modules.m.NUMBER",
+        "builtins.len",
+        "math.tau",
+        "platform.system",
+        "datetime.datetime.now",
+        "chaos:stages",
+        "",
         "pegboard_fixture_good.absent",
         "pegboard_fixture_good.nowhere.x",
         "elsewhere.x",
@@ -94,10 +109,38 @@ fn targets_that_do_not_resolve_are_told_at_apply() {
         "`pegboard_fixture_good.nowhere.x` does not resolve: there is no module `pegboard_fixture_good.nowhere`",
         "`elsewhere.x` does not resolve: no installed plugin has a module `elsewhere`",
         "`user_modules.y.f` does not resolve: there is no `user_modules/y.py`",
+        "`user_modules.m.nope` does not resolve: module `user_modules.m` has no `nope`",
+        "`user_modules.m.NUMBER` does not resolve: it is not callable, but int",
+        "`builtins.len` does not resolve: it is a built-in function",
+        "`math.tau` does not resolve: it is not callable, but float",
+        "`datetime.datetime.now` does not resolve: `datetime.datetime` is a class, not a module",
+        "`chaos:stages` does not resolve: a target is a dotted path such as `package.module.function`; did you mean `chaos.stages`?",
+        "`` does not resolve: it is empty",
     ] {
         assert!(said.contains(words), "{words} in\n{said}");
     }
-    assert!(!said.contains("fixture_good.hello"), "{said}");
+    assert!(!["fixture_good.hello", "m.f`", "platform"].iter().any(|good| said.contains(good)), "{said}");
+    // The look has left nothing behind: the next run takes what the file says.
+    std::fs::write(&loose, "def f():\n    return 2\n").unwrap();
+    assert_eq!(world.run(&["run", "before", "--wait", "--json"]).well().json()["result"], 2);
+}
+
+#[test]
+fn targets_that_do_not_resolve_are_told_at_run_with_what_to_do() {
+    let world = World::new();
+    for (target, words) in [
+        ("no_such_package.f", "correct the name"),
+        ("platform.nope", "check the spelling"),
+        ("math.tau", "written in Python"),
+        ("builtins.len", "written in Python"),
+        ("datetime.datetime.now", "a method of a class"),
+        ("chaos:stages", "dotted path"),
+    ] {
+        let text =
+            json!({ "kind": "workflow", "metadata": { "name": "w" }, "spec": { "stages": [{ "name": "a", "target": target }] } });
+        world.run(&["apply", &world.file("w.json", &text.to_string())]).well();
+        world.run(&["run", "w", "--wait"]).failed(1, &["hint:", words]);
+    }
 }
 
 fn put(world: &World, path: &str, version: Option<&str>, body: &str) -> (u16, Json) {
