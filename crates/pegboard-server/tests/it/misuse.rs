@@ -102,6 +102,36 @@ fn plugins_that_cannot_be_installed() {
 }
 
 #[test]
+fn two_plugins_with_the_same_module_are_told_apart() {
+    let world = World::new();
+    let package = |name: &str| {
+        let folder = world.folder.path().join(name);
+        fs::create_dir_all(folder.join("same_module")).unwrap();
+        fs::write(folder.join("same_module/__init__.py"), format!("def who():\n    return '{name}'\n")).unwrap();
+        let project = format!(
+            "[project]\nname = \"{name}\"\nversion = \"1\"\n[project.entry-points.\"flowdapt.plugins\"]\nx = \"same_module\"\n\
+             [build-system]\nrequires = [\"setuptools\"]\nbuild-backend = \"setuptools.build_meta\"\n\
+             [tool.setuptools]\npackages = [\"same_module\"]\n"
+        );
+        fs::write(folder.join("pyproject.toml"), project).unwrap();
+        format!("./{name}")
+    };
+    let first = world.run(&["install", &package("zeta")]).well();
+    assert!(!first.stderr.contains("warning:"), "{}", first.stderr);
+    let words = ["warning:", "`zeta` and `alpha`", "`same_module`", "go to `zeta`"];
+    let told = |said: &str| words.iter().for_each(|word| assert!(said.contains(word), "{word} in {said}"));
+    told(&world.run(&["install", &package("alpha")]).well().stderr);
+    let listed = world.run(&["plugins"]).well().stderr;
+    told(&listed);
+    assert_eq!(listed.matches("warning:").count(), 1, "{listed}");
+    for name in ["alpha", "zeta"] {
+        told(&world.run(&["plugin", "show", name]).well().stderr);
+    }
+    world.run(&["uninstall", "alpha"]).well();
+    assert!(!world.run(&["plugins"]).well().stderr.contains("warning:"));
+}
+
+#[test]
 fn hosts_and_origins_from_elsewhere_are_refused() {
     let world = World::new();
     let (status, _, body) = world.http("GET /api/v1/runs HTTP/1.0\nHost: evil.example\n\n");

@@ -1,5 +1,6 @@
 //! `pegboard install`, `upgrade`, `uninstall`, `plugins`, `plugin show`, `plugin reload`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use futures::StreamExt as _;
@@ -75,6 +76,9 @@ pub(crate) async fn list(client: &Client, output: &Output) -> Result<(), Command
             vec![plugin.name.clone(), plugin.version.clone(), plugin.state.clone(), plugin.workers.len().to_string(), failure]
         };
         output.table(&["NAME", "VERSION", "STATE", "WORKERS", "FAILURE"], answer.plugins.iter().map(row).collect());
+        // Each of the plugins says so.
+        let warnings: BTreeSet<&String> = answer.plugins.iter().flat_map(|plugin| &plugin.warnings).collect();
+        warnings.into_iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     }
     Ok(())
 }
@@ -120,6 +124,7 @@ fn print(plugin: &PluginAnswer, output: &Output) {
         };
         output.table(&["PROCESS", "STATE", "CALLS", "MEMORY", "STARTED"], plugin.workers.iter().map(row).collect());
     }
+    plugin.warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     if let Some(failure) = &plugin.failure {
         output.plugin_failure(failure);
     }
@@ -132,6 +137,7 @@ fn installed(plugin: &PluginAnswer, output: &Output) -> Result<(), CommandFailur
     } else {
         output.line(&format!("{} {} {}", plugin.name, plugin.version, plugin.state));
     }
+    plugin.warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     match &plugin.failure {
         Some(failure) if plugin.state != "ready" => {
             output.plugin_failure(failure);
