@@ -32,6 +32,22 @@ fn one_file_holds_all_kinds_and_each_is_listed_shown_and_deleted() {
     let again = world.run(&["apply", &file, "--json"]).well().json();
     assert_eq!(again["applied"][2]["trigger"]["next"].as_array().map(Vec::len), Some(3), "{again}");
     assert_eq!(again["applied"][0]["created"], false);
+    for (number, version) in again["applied"].as_array().unwrap().iter().zip(["workflow", "config", "trigger"]) {
+        assert_eq!(number["unchanged"], true, "{version}: {number}");
+        assert_eq!(number[version]["updated_at"], number[version]["created_at"], "nothing was stored");
+    }
+    let changed = world.file(
+        "changed.yaml",
+        &ALL_KINDS.replace("rate: 0.5", "rate: 0.6").replace("team: a}}\nspec:\n  st", "team: a, more: b}}\nspec:\n  st"),
+    );
+    assert_eq!(
+        world.run(&["apply", &changed]).well().stdout,
+        "workflow hello changed\nconfig shared changed\ntrigger hourly unchanged\n"
+    );
+    assert_eq!(
+        world.run(&["apply", &file]).well().stdout,
+        "workflow hello changed\nconfig shared changed\ntrigger hourly unchanged\n"
+    );
 
     let configs = world.run(&["configs"]).well().stdout;
     assert!(configs.contains("team=a") && configs.contains("rate"), "{configs}");
@@ -41,7 +57,7 @@ fn one_file_holds_all_kinds_and_each_is_listed_shown_and_deleted() {
         let document = world.run(&["show", kind, name]).well().stdout;
         let file = world.file("again.json", &document);
         let applied = world.run(&["apply", &file]).well();
-        assert_eq!(applied.stdout, format!("{kind} {name} changed\n"));
+        assert_eq!(applied.stdout, format!("{kind} {name} unchanged\n"));
         assert_eq!(world.run(&["show", kind, name]).well().stdout, document);
         world.run(&["delete", kind, name]).well();
         world.run(&["show", kind, name]).failed(1, &[&format!("there is no {kind} `{name}`"), "hint:"]);
