@@ -21,8 +21,19 @@ pub(crate) async fn install(client: &Client, arguments: &InstallArguments, outpu
         index_url: arguments.index_url.clone(),
         original_flowdapt: arguments.original_flowdapt,
     };
-    let plugin = install_body(client, &body, output).await?;
+    let plugin = unless_left(install_body(client, &body, output)).await?;
     installed(&plugin, output)
+}
+
+/// Waits for an install; Ctrl-C leaves, and the server goes on.
+async fn unless_left<T>(work: impl Future<Output = Result<T, CommandFailure>>) -> Result<T, CommandFailure> {
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Err(CommandFailure::left(
+            "left before the install is done; the server goes on with it",
+            "`pegboard plugins` says what becomes of it, `pegboard uninstall NAME` takes it away",
+        )),
+    }
 }
 
 /// Installs and shows the steps.
@@ -49,7 +60,7 @@ pub(crate) async fn upgrade(
 ) -> Result<(), CommandFailure> {
     let requirement = requirement.map(from_here).transpose()?;
     let body = UpgradeBody { requirement, index_url: index_url.map(str::to_owned) };
-    let plugin = upgrade_body(client, name, &body, output).await?;
+    let plugin = unless_left(upgrade_body(client, name, &body, output)).await?;
     installed(&plugin, output)
 }
 
