@@ -80,12 +80,13 @@ async fn without_plugin(app: &App, target: &str) -> Option<String> {
             || tokio::fs::try_exists(&folder).await.unwrap_or(true);
         return (!is_there).then(|| format!("there is no `{}.py` in the data directory", parts.join("/")));
     }
-    let is_known = OURS.contains(&first) || is_standard(first);
+    let is_known = OURS.contains(&first) || is_standard_module(first);
     (!is_known).then(|| format!("no installed plugin has a module `{first}`"))
 }
 
-/// Whether Python itself has a module of that name.
-pub(super) fn is_standard(module: &str) -> bool {
+/// Whether Python itself has a module of that name, in one of its versions.
+#[must_use]
+pub fn is_standard_module(module: &str) -> bool {
     STANDARD_LIBRARY.split(' ').any(|name| name == module)
 }
 
