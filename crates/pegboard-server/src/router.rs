@@ -108,6 +108,7 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(ui::refusal::as_page))
         .layer(from_fn_with_state(app.clone(), guard))
         .layer(from_fn_with_state(app.clone(), flowdapt::door))
         .layer(from_fn_with_state(app.clone(), record))
