@@ -292,7 +292,9 @@ impl Worker {
                     self.watch.change(|status| status.state = WorkerState::Idle);
                     return Ok(());
                 }
-                Ok(FromWorker::Failed { failure, .. }) => return Err(convert::failure(failure)),
+                Ok(FromWorker::Failed { failure, .. }) => {
+                    return Err(verdict::not_loaded(convert::failure(failure), &self.options.modules));
+                }
                 // What a plugin logs and reports while it is imported belongs to no call.
                 Ok(FromWorker::Log { records }) => {
                     for record in records {

@@ -103,6 +103,22 @@ fn hint(exit: Exit, cpu_seconds: Option<u64>, is_short_of_memory: bool, when: &s
     hint.to_owned()
 }
 
+/// The import of a plugin's modules failed. When one of them is not there itself, its package is at fault, not what it depends on.
+pub(super) fn not_loaded(mut failure: Failure, modules: &[String]) -> Failure {
+    let absent = failure.message.strip_prefix("No module named '").and_then(|rest| rest.strip_suffix('\''));
+    let named = modules.iter().find(|module| {
+        let rest = absent.and_then(|absent| module.strip_prefix(absent));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    });
+    if let (Some(module), "ModuleNotFoundError") = (named, failure.class.as_str()) {
+        failure.hint = Some(format!(
+            "the package's entry point in group `flowdapt.plugins` names the module `{module}`, and the package does not bring it: \
+             correct the entry point, or let the build include the module"
+        ));
+    }
+    failure
+}
+
 /// It has more memory of its own than it may have.
 pub(super) fn over_memory(plugin: &PluginName, stage: &str, used: u64, limit: u64) -> Failure {
     Failure::noticed(
@@ -148,6 +164,19 @@ mod tests {
         ] {
             let hint = hint(exit, Some(2), false, when);
             assert!(hint.contains(words), "{exit:?}: {hint}");
+        }
+        let failed = |class: &str, message: &str| {
+            let failure = Failure { class: class.to_owned(), ..Failure::noticed(FailureKind::Raised, message.to_owned()) };
+            not_loaded(failure, &["plugin.stages".to_owned()]).hint.unwrap_or_default()
+        };
+        for (class, message, is_ours) in [
+            ("ModuleNotFoundError", "No module named 'plugin'", true),
+            ("ModuleNotFoundError", "No module named 'plugin.stages'", true),
+            ("ModuleNotFoundError", "No module named 'plug'", false),
+            ("ModuleNotFoundError", "No module named 'numpy'", false),
+            ("ValueError", "No module named 'plugin'", false),
+        ] {
+            assert_eq!(failed(class, message).contains("`plugin.stages`"), is_ours, "{class}: {message}");
         }
         assert!(hint(Exit::Signal(9), None, true, DURING).contains("`engine.memory`"));
     }
