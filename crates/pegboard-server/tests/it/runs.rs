@@ -172,6 +172,31 @@ fn ctrl_c_leaves_an_install_and_says_that_it_goes_on() {
 }
 
 #[test]
+fn an_item_that_ends_its_process_is_dropped_where_items_may_fail() {
+    let world = World::new();
+    fs::create_dir_all(world.data().join("user_modules")).unwrap();
+    let code = "import os\n\ndef numbers():\n    return list(range(30))\n\ndef each(x):\n    if x == 17:\n        \
+                os._exit(3)\n    return x\n\ndef total(values):\n    return sum(values)\n";
+    fs::write(world.data().join("user_modules/deadly.py"), code).unwrap();
+    for (name, partial) in [("some", true), ("all", false)] {
+        world.workflow(
+            name,
+            &format!(
+                "    - {{name: numbers, target: user_modules.deadly.numbers}}\n    \
+                 - {{name: each, type: parameterized, target: user_modules.deadly.each, depends_on: [numbers], options: {{allow_partial_failure: {partial}}}}}\n    \
+                 - {{name: total, target: user_modules.deadly.total, depends_on: [each]}}\n"
+            ),
+        );
+    }
+    let run = world.run(&["run", "some", "--wait", "--json"]).well().json();
+    assert_eq!(run["result"], (0..30).sum::<i64>() - 17, "{run}");
+    assert_eq!((&run["stages"][1]["items"]["done"], &run["stages"][1]["items"]["failed"]), (&29.into(), &1.into()), "{run}");
+    let log = world.run(&["logs", run["name"].as_str().unwrap()]).well().stdout;
+    assert!(log.contains("item 17") && log.contains("exited with status 3"), "{log}");
+    world.run(&["run", "all", "--wait"]).failed(1, &["exited with status 3"]);
+}
+
+#[test]
 fn cancel_ends_a_run_from_elsewhere() {
     let world = world();
     let mut client = world.command(&["run", "slow", "--input", "seconds=121", "--follow"]).spawn().unwrap();
