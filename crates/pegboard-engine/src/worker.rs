@@ -284,7 +284,7 @@ impl Worker {
             };
             let frame = match frame {
                 Ok(frame) => frame,
-                Err(error) => return Err(self.lost(error, "while it was loaded").await),
+                Err(error) => return Err(self.lost(error, verdict::WHILE_LOADED).await),
             };
             match serde_json::from_slice(&frame.header) {
                 Ok(FromWorker::Loaded { seconds }) => {
@@ -292,7 +292,9 @@ impl Worker {
                     self.watch.change(|status| status.state = WorkerState::Idle);
                     return Ok(());
                 }
-                Ok(FromWorker::Failed { failure, .. }) => return Err(convert::failure(failure)),
+                Ok(FromWorker::Failed { failure, .. }) => {
+                    return Err(verdict::not_loaded(convert::failure(failure), &self.options.modules));
+                }
                 // What a plugin logs and reports while it is imported belongs to no call.
                 Ok(FromWorker::Log { records }) => {
                     for record in records {
@@ -322,7 +324,7 @@ impl Worker {
             FailureKind::Deadline,
             format!("plugin `{}` was not loaded within {:?}", self.options.plugin, self.options.load_deadline),
         )
-        .hint("an import that waits or computes is the usual reason: move such work into the stages, or raise the load deadline");
+        .hint("an import that waits or computes is the usual reason: move such work into the stages, or raise `engine.load_deadline`");
         match stacks {
             Some(stacks) => failure.traceback(stacks),
             None => failure,

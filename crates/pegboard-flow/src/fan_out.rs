@@ -13,6 +13,9 @@ use pegboard_model::{Argument, Failure, FailureKind, ItemOutcome, Retries, Value
 use crate::batch::BatchSizer;
 use crate::retry;
 
+/// Workers that items of one stage may take with them. More deaths are the fault of the code, not of an item.
+const MOST_DEATHS: usize = 4;
+
 /// Where one item is.
 #[derive(Debug)]
 enum Slot {
@@ -38,9 +41,9 @@ pub(crate) struct Manner {
 }
 
 impl Manner {
-    /// An item may travel twice.
+    /// An item may travel twice: when it is tried again, or when another took the worker with it.
     fn keeps_items(self) -> bool {
-        self.retries.is_some()
+        self.retries.is_some() || !self.stop_on_failure
     }
 }
 
@@ -60,6 +63,8 @@ pub(crate) struct FanOut {
     next_group: u64,
     /// Groups that go before items that have not travelled.
     ready: VecDeque<Group>,
+    /// Workers that died over items.
+    deaths: usize,
 }
 
 /// Items that travel again together.
@@ -68,6 +73,8 @@ struct Group {
     items: Vec<(usize, Value)>,
     /// Which attempt is next, from 1.
     attempt: u32,
+    /// One of them took a worker with it: each travels by itself, so that it is known which.
+    alone: bool,
 }
 
 /// A batch on its way: which items, and how many of them have ended.
@@ -142,6 +149,7 @@ impl FanOut {
             delayed: HashMap::new(),
             next_group: 0,
             ready: VecDeque::new(),
+            deaths: 0,
         }
     }
 
@@ -190,10 +198,10 @@ impl FanOut {
 
     fn again(&mut self, mut group: Group) -> (Travel, Vec<Value>) {
         let values = group.items.iter().map(|(_, value)| value);
-        let count = if self.manner.has_timeout { 1 } else { self.sizer.next(group.items.len(), values) };
+        let count = if self.manner.has_timeout || group.alone { 1 } else { self.sizer.next(group.items.len(), values) };
         let rest = group.items.split_off(count);
         if !rest.is_empty() {
-            self.ready.push_front(Group { items: rest, attempt: group.attempt });
+            self.ready.push_front(Group { items: rest, ..group });
         }
         let (indices, items): (Vec<usize>, Vec<Value>) = group.items.into_iter().unzip();
         let first = indices.first().copied().unwrap_or_default();
@@ -258,7 +266,8 @@ impl FanOut {
     }
 
     /// A batch failed as a whole. The item that was on takes the blame, if items can: it is tried again, or has failed for good;
-    /// those after it travel again as if they had not. The failure comes back when it is the stage's.
+    /// those after it travel again as if they had not. When the worker died, an item that had ended may not have been told: before
+    /// one fails for good, each travels by itself. The failure comes back when it is the stage's.
     ///
     /// # Errors
     /// The stage's failure.
@@ -270,14 +279,24 @@ impl FanOut {
         let is_late = self.manner.has_timeout && failure.kind == FailureKind::Deadline;
         let Some(travel) = self.in_flight.get(&batch) else { return Err(failure) };
         let is_followed = retry::is_followed(self.manner.retries.as_ref(), travel.attempt, &failure);
-        if travel.ended == travel.count || !(is_followed || is_late) {
+        let is_death = matches!(failure.kind, FailureKind::Died | FailureKind::Memory)
+            && !(is_followed || self.manner.stop_on_failure)
+            && self.deaths < MOST_DEATHS;
+        if travel.ended == travel.count || !(is_followed || is_late || is_death) {
             return Err(failure);
         }
         let Some(mut travel) = self.in_flight.remove(&batch) else { return Err(failure) };
+        self.deaths += usize::from(is_death);
         let position = travel.ended;
+        if is_death && position + 1 < travel.count {
+            let items = (position..travel.count).filter_map(|position| travel.item(position)).collect();
+            self.ready.push_back(Group { items, attempt: travel.attempt, alone: true });
+            let failed = std::mem::take(&mut travel.failed);
+            return Ok((self.delay(&travel, failed), None));
+        }
         let rest: Vec<_> = (position + 1..travel.count).filter_map(|position| travel.item(position)).collect();
         if !rest.is_empty() {
-            self.ready.push_back(Group { items: rest, attempt: travel.attempt });
+            self.ready.push_back(Group { items: rest, attempt: travel.attempt, alone: false });
         }
         let mut failed = std::mem::take(&mut travel.failed);
         let blamed = FailedItem { index: travel.index(position) as u64, position, failure };
@@ -298,7 +317,7 @@ impl FanOut {
         let indices = items.iter().map(|(index, _)| *index).collect();
         let group = self.next_group;
         self.next_group += 1;
-        self.delayed.insert(group, Group { items, attempt: travel.attempt + 1 });
+        self.delayed.insert(group, Group { items, attempt: travel.attempt + 1, alone: false });
         Some(Delayed { group, attempt: travel.attempt, items: indices, failure })
     }
 

@@ -339,7 +339,12 @@ impl Machine {
         let failure = late(&self.plan.nodes[stage].asks, self.explained(stage, batch, failure));
         let Work::Items(fan_out) = &mut self.stages[stage].work else { return Err((stage, failure)) };
         let before = fan_out.counts().failed;
+        let (unsettled, words) = (fan_out.unsettled(batch), format!("{}: {}", failure.class, failure.message));
         let (delayed, dropped) = fan_out.batch_failed(batch, failure).map_err(|failure| (stage, failure))?;
+        if let (Some((first, last)), None, None) = (unsettled, &delayed, &dropped) {
+            let text = format!("items {first} to {last} were on when it ended, and are run again one by one: {words}");
+            commands.push(Command::Log { stage, level: LogLevel::Warning, text });
+        }
         commands.push(Command::Counts { stage, counts: fan_out.counts() });
         let stops = fan_out.manner().stop_on_failure;
         if let Some(item) = dropped {

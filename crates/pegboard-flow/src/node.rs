@@ -99,13 +99,28 @@ fn invalid(error: &serde_saphyr::Error) -> Error {
             reason = reason.replace(&spoken, "");
         }
     }
-    let reason = reason.trim_end_matches('.');
+    let reason = too_large(&reason).unwrap_or_else(|| reason.trim_end_matches('.').to_owned());
     let message = match place {
         Some(place) => format!("{place}: {reason}"),
-        None => reason.to_owned(),
+        None => reason,
     };
     Error::invalid("invalid-yaml", message)
         .hint("a workflow is one YAML or JSON document per `---` with `kind`, `metadata` and `spec`")
+}
+
+/// The parser tells a limit with the names of its own parts: what was exceeded is told in ours.
+fn too_large(reason: &str) -> Option<String> {
+    if reason.contains("recursion limit") {
+        return Some(format!("this is nested deeper than {MAX_DEPTH} levels"));
+    }
+    let (_, details) = reason.split_once("document too large or too complex")?;
+    Some(if details.contains("Depth") || details.contains("depth") {
+        format!("this is nested deeper than {MAX_DEPTH} levels")
+    } else if ["nchor", "lias", "replayed"].iter().any(|word| details.contains(word)) {
+        format!("anchors and aliases repeat too much: at most {MAX_REPEATED} parts of a text may be repetitions")
+    } else {
+        "the text has more parts than any workflow needs: split it into several".to_owned()
+    })
 }
 
 impl Content {
@@ -222,5 +237,38 @@ struct KeyText(String);
 impl<'de> Deserialize<'de> for KeyText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_told_in_words() {
+        let laughs = |start: String| {
+            (1..9).fold(start, |text, level| {
+                let before = format!("*a{}", level - 1);
+                format!("{text}a{level}: &a{level} [{}]\n", vec![before; 9].join(", "))
+            })
+        };
+        for (text, words) in [
+            (laughs("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned()), "repeat too much"),
+            (laughs("a0: &a0 {lol: lol}\n".to_owned()), "repeat too much"),
+            ("[".repeat(100) + &"]".repeat(100), "nested deeper than 32 levels"),
+            (
+                (0..100).fold(String::new(), |text, level| format!("{text}{}a:\n", " ".repeat(level))),
+                "nested deeper than 32 levels",
+            ),
+            (format!("- &a x\n{}", "- *a\n".repeat(300_000)), "repeat too much"),
+            ("a: &a [*a]\n".to_owned(), ""),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert_eq!(error.code, "invalid-yaml");
+            assert!(error.message.contains(words), "{words}: {}", error.message);
+            let is_plain =
+                !["::", " { ", "_events", "max_", "breach", "Some("].iter().any(|inside| error.message.contains(inside));
+            assert!(is_plain && error.message.len() < 200, "{}", error.message);
+        }
     }
 }

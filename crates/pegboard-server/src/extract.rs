@@ -27,7 +27,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         }
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         serde_json::from_slice(bytes).map(Self).map_err(|error| {
-            Error::invalid("body", format!("the request's body is not what this takes: {error}")).hint("see /api/docs").into()
+            let reason = error.to_string();
+            let hint = meant(&reason).unwrap_or_else(|| "see /api/docs".to_owned());
+            Error::invalid("body", format!("the request's body is not what this takes: {reason}")).hint(hint).into()
         })
     }
 }
@@ -65,7 +67,44 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Query::<T>::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(|rejection| {
-            Error::invalid("query", format!("a query parameter is wrong: {}", rejection.body_text())).hint("see /api/docs").into()
+            let reason = rejection.body_text();
+            let hint = meant(&reason).unwrap_or_else(|| "see /api/docs".to_owned());
+            Error::invalid("query", format!("a query parameter is wrong: {reason}")).hint(hint).into()
         })
+    }
+}
+
+/// What was probably meant, when serde's reason is a key that nobody knows: it lists those that there are.
+fn meant(reason: &str) -> Option<String> {
+    /// Less alike than this is no slip of the hand.
+    const ALIKE: f64 = 0.8;
+    let (_, rest) = reason.split_once("unknown field `")?;
+    let mut names = rest.split('`').step_by(2);
+    let given = names.next()?;
+    let likeness = |name: &str| strsim::jaro_winkler(given, name);
+    let nearest = names.filter(|name| likeness(name) >= ALIKE).max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    Some(format!("did you mean `{nearest}`? See /api/docs"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_finds_the_one_that_was_meant() {
+        for (reason, expected) in [
+            ("unknown field `workflw`, expected one of `workflow`, `input`, `namespace` at line 1 column 10", Some("`workflow`")),
+            (
+                "Failed to deserialize query string: limt: unknown field `limt`, expected one of `workflow`, `limit`",
+                Some("`limit`"),
+            ),
+            ("unknown field `afetr`, expected `after`", Some("`after`")),
+            ("unknown field `colour`, expected one of `workflow`, `input`", None),
+            ("missing field `workflow` at line 1", None),
+        ] {
+            let found = meant(reason);
+            assert_eq!(found.is_some(), expected.is_some(), "{reason}: {found:?}");
+            assert!(found.unwrap_or_default().contains(expected.unwrap_or_default()), "{reason}");
+        }
     }
 }

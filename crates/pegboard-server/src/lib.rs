@@ -20,12 +20,13 @@ mod metrics;
 mod news;
 mod openapi;
 mod record;
+mod remainder;
 mod router;
 mod runner;
 mod shutdown;
 mod ui;
 
-pub use api::shape;
+pub use api::{is_standard_module, shape};
 pub use app::{App, Parts, app};
 pub use config::Settings;
 pub use hub::start_hosted;

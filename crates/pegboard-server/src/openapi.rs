@@ -1,7 +1,9 @@
 //! The OpenAPI document, gathered from the handlers. A test compares it with the router's table.
 
 use axum::Json;
-use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{OpenApi as Made, RefOr};
+use utoipa::{Modify, OpenApi};
 
 use crate::api::{
     apply, catalog, configs, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers, workers,
@@ -10,6 +12,7 @@ use crate::api::{
 
 #[derive(OpenApi)]
 #[openapi(
+    modifiers(&Described),
     info(title = "Pegboard", description = "One server on which a team hangs all of its ML plugins"),
     paths(
         status::status, status::settings, news::news, events::events, document,
@@ -49,6 +52,58 @@ use crate::api::{
 )]
 pub(crate) struct Document;
 
+/// Gives each operation an id of its own, and words to answers that have none.
+struct Described;
+
+impl Modify for Described {
+    fn modify(&self, document: &mut Made) {
+        for (path, item) in &mut document.paths.paths {
+            let all = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+            for operation in all.into_iter().flatten() {
+                operation.operation_id = operation.operation_id.as_deref().map(|handler| id(handler, path));
+                describe(operation);
+            }
+        }
+    }
+}
+
+/// `list` of `/api/v1/hub/plugins` is `list_hub_plugins`: handlers of several modules have one name.
+fn id(handler: &str, path: &str) -> String {
+    let place = path.trim_start_matches("/api/v1/").trim_start_matches("/-/");
+    let parts: Vec<&str> = place.split('/').filter(|part| !part.starts_with('{') && *part != handler).collect();
+    [&[handler], parts.as_slice()].concat().join("_").replace(['-', '.'], "_")
+}
+
+fn describe(operation: &mut Operation) {
+    let summary = operation.summary.clone().unwrap_or_default();
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = words(status, &summary);
+        }
+    }
+}
+
+/// What a status means, where nothing more is to be said. A success is what the operation does.
+fn words(status: &str, summary: &str) -> String {
+    let said = match status {
+        "400" => "The request is wrong; the message says where",
+        "401" => "No key, or not a good one",
+        "403" => "Not allowed",
+        "404" => "There is nothing of that name",
+        "409" => "Contradicts what is there; the message says what",
+        "413" => "Larger than the server takes",
+        "415" => "Not a type that this takes",
+        "502" => "The plugin's fault; the detail has its traceback",
+        "503" => "Not now; try again",
+        "507" => "The machine has no room left",
+        _ if status.starts_with('2') && !summary.is_empty() => summary,
+        _ => "What was asked for",
+    };
+    said.to_owned()
+}
+
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "server", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub(crate) async fn document() -> Json<utoipa::openapi::OpenApi> {
@@ -83,9 +138,71 @@ mod tests {
     #[test]
     fn every_operation_says_what_it_does() {
         for (path, item) in &Document::openapi().paths.paths {
-            let operations = [&item.get, &item.post, &item.put, &item.delete].into_iter().flatten().collect::<Vec<_>>();
+            let operations =
+                [&item.get, &item.post, &item.put, &item.delete, &item.patch].into_iter().flatten().collect::<Vec<_>>();
             assert!(!operations.is_empty(), "{path}");
             operations.iter().for_each(|operation| assert!(operation.summary.is_some(), "{path}"));
+        }
+    }
+
+    /// What OpenAPI asks of a document, as far as handlers can get it wrong.
+    #[test]
+    fn the_document_is_valid() {
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1") && document["info"]["version"].is_string());
+        let (mut problems, mut answers) = (Vec::new(), 0);
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        references(&document, &mut |reference| {
+            let name = reference.strip_prefix("#/components/schemas/").unwrap_or_default();
+            if !schemas.contains_key(name) {
+                problems.push(format!("`{reference}` leads nowhere"));
+            }
+        });
+        let mut ids = std::collections::BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let place = format!("{method} {path}");
+                if operation["operationId"].as_str().is_some_and(|id| !ids.insert(id.to_owned())) {
+                    problems.push(format!("{place}: another operation has its id {}", operation["operationId"]));
+                }
+                let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+                let in_path = |name: &str| {
+                    parameters.iter().any(|one| one["in"] == "path" && one["name"] == name && one["required"] == true)
+                };
+                for name in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+                    if !in_path(name) {
+                        problems.push(format!("{place}: the path's `{name}` is no parameter"));
+                    }
+                }
+                for parameter in &parameters {
+                    let name = parameter["name"].as_str().unwrap();
+                    if parameter["in"] == "path" && !path.contains(&format!("{{{name}}}")) {
+                        problems.push(format!("{place}: `{name}` is not in the path"));
+                    }
+                }
+                let responses = operation["responses"].as_object().unwrap();
+                if responses.is_empty() {
+                    problems.push(format!("{place}: answers nothing"));
+                }
+                for (status, response) in responses {
+                    answers += 1;
+                    if response["description"].as_str().is_none_or(str::is_empty) {
+                        problems.push(format!("{place}: {status} has no description"));
+                    }
+                }
+            }
+        }
+        assert!(answers > 100 && problems.is_empty(), "{answers} answers\n{}", problems.join("\n"));
+    }
+
+    fn references(value: &serde_json::Value, found: &mut impl FnMut(&str)) {
+        match value {
+            serde_json::Value::Object(entries) => entries.iter().for_each(|(key, value)| match value.as_str() {
+                Some(reference) if key == "$ref" => found(reference),
+                _ => references(value, found),
+            }),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
-use axum::middleware::{from_fn_with_state, map_request};
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use pegboard_model::Error;
@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::error::{ApiError, panicked};
 use crate::guard::guard;
 use crate::record::record;
+use crate::remainder::read_remainder;
 use crate::{ango, flowdapt, hub, openapi, ui};
 
 pub(crate) fn router(app: App) -> Router {
@@ -107,9 +108,11 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(ui::refusal::as_page))
         .layer(from_fn_with_state(app.clone(), guard))
         .layer(from_fn_with_state(app.clone(), flowdapt::door))
         .layer(from_fn_with_state(app.clone(), record))
+        .layer(from_fn(read_remainder))
         .with_state(app);
     // Around the table, not in it: a path is made right before a route is looked up.
     Router::new().fallback_service(routes).layer(map_request(ango::one_slash))

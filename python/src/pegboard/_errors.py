@@ -79,14 +79,33 @@ def failure_of(error: BaseException, kind: str = "raised") -> WireFailure:
     if isinstance(error, MemoryError):
         kind = "memory"
     if kind == "memory":
-        hint = "raise the plugin's memory limit, or work on smaller pieces"
+        hint = "raise `engine.memory`, or work on smaller pieces"
     elif kind == "unpicklable":
         hint = "return plain data: generators, lambdas, open files and classes defined inside a function cannot go to another process"
+    elif kind == "target" and (found := _target_hint(error)):
+        hint = found
     elif isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"add what provides `{error.name}` to the dependencies of the plugin's package, or correct the name"
     elif isinstance(error, SystemExit):
         hint = "return from the function instead of leaving the process"
     return WireFailure(kind, type(error).__name__, message_of(error), traceback_of(error), hint)
+
+
+def _target_hint(error: BaseException) -> str | None:
+    """What to do about a target, told from the dialect's own words for what is wrong with it."""
+    message = message_of(error)
+    if isinstance(error, ModuleNotFoundError):
+        if "is not a package" in message:
+            return "a target names a function of a module: a method of a class needs a function of the plugin around it"
+        return None
+    if isinstance(error, ImportError):
+        if "isn't a valid module path" in message:
+            return "write the target as a dotted path, such as `package.module.function`; no colon stands in it"
+        if "does not have a `" in message:
+            return "the module has no such name: check the spelling, and which version of the plugin is installed"
+    if isinstance(error, TypeError) and ("was expected, got" in message or "is a built-in" in message):
+        return "a target is a function or class written in Python: write a function that uses this, and name that"
+    return None
 
 
 def message_of(error: BaseException) -> str:

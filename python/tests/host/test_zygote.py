@@ -150,7 +150,7 @@ def test_limits(zygote: Zygote, tmp_path: Path):
     worker = zygote.fork(tmp_path, limits=limits)
     answer = worker.stage(f"{BAD}.allocate_at_once", root={"megabytes": 2000})
     assert answer.error[:2] == ("memory", "MemoryError")
-    assert "memory limit" in answer.failure["hint"]
+    assert "`engine.memory`" in answer.failure["hint"]
     assert worker.stage(f"{BAD}.write_file", root={"megabytes": 2}).error == ("raised", "OSError", "[Errno 27] File too large")
     assert worker.stage(f"{BAD}.open_files", root={}).error[:2] == ("raised", "OSError")
     # A shared value is memory, not a file: the limit of files does not stop it.

@@ -11,7 +11,7 @@ use super::tool::Answer;
 const DETAIL_LIMIT: usize = 8 << 10;
 
 const DISK_FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
-const UNREACHED: [&str; 14] = [
+const UNREACHED: [&str; 18] = [
     "error sending request for url",
     "client error (Connect)",
     "dns error",
@@ -26,7 +26,13 @@ const UNREACHED: [&str; 14] = [
     "ConnectTimeoutError",
     "Temporary failure in name resolution",
     "Cannot connect to proxy",
+    "Unable to connect to proxy",
+    "Tunnel connection failed",
+    "Failed to resolve '",
+    "Network is unreachable",
 ];
+/// pip's word for each attempt that failed, whatever the reason; it goes on, and in the end has found nothing.
+const BROKEN_CONNECTION: &str = "after connection broken by";
 const UNAUTHORIZED: [&str; 4] = ["401 Unauthorized", "403 Forbidden", "HTTP error 401", "HTTP error 403"];
 const NOT_CACHED: [&str; 3] = ["the network was disabled", "Network connectivity is disabled", "was not found in the cache"];
 const BUILD: [&str; 9] = [
@@ -68,7 +74,7 @@ pub(super) fn failure(answer: &Answer, shown: &str, python_version: &str, offlin
     let has = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
     let error = if has(&DISK_FULL) {
         disk_full(format!("the disk is full, so `{shown}` could not be installed"))
-    } else if has(&UNREACHED) {
+    } else if has(&UNREACHED) || (has(&[BROKEN_CONNECTION]) && has(&ABSENT)) {
         let reached = unreached(&words).map(|url| format!(" at `{url}`")).unwrap_or_default();
         Error::unavailable(
             "no-network",
@@ -80,7 +86,7 @@ pub(super) fn failure(answer: &Answer, shown: &str, python_version: &str, offlin
             "no-network",
             format!("`{shown}` needs packages that are not on this machine, and the network is switched off"),
         )
-        .hint("switch the network on for one installation; what it fetches is kept for later ones")
+        .hint("switch the network on for one installation, then try again: nothing was changed; what it fetches is kept for later ones")
     } else if has(&UNAUTHORIZED) {
         Error::invalid(
             "not-authorized",
@@ -95,7 +101,7 @@ pub(super) fn failure(answer: &Answer, shown: &str, python_version: &str, offlin
             "python-too-old",
             format!("`{shown}` needs {wanted}, and environments are made with Python {python_version}"),
         )
-        .hint("name a Python that fits with the setting `python`")
+        .hint("name a Python that fits with the setting `engine.python`")
     } else if has(&UNREADABLE) {
         Error::invalid("bad-requirement", format!("`{shown}` is not a requirement that can be understood"))
             .hint("give a name such as `my-plugin>=1.2`, a folder, a wheel, or a `git+https://…` URL")
@@ -198,6 +204,34 @@ mod tests {
                 "switched off",
             ),
             ("ERROR: No matching distribution found for six", true, "no-network", "switched off"),
+            // pip, which wants the build backend first.
+            (
+                "  error: subprocess-exited-with-error\n  × installing build dependencies did not run successfully.\n \
+                 WARNING: Retrying (Retry(total=0)) after connection broken by 'ReadTimeoutError(\"Read timed out.\")': /simple/uv-build/\n \
+                 ERROR: No matching distribution found for uv_build<1,>=0.7",
+                false,
+                "no-network",
+                "cannot be reached",
+            ),
+            (
+                "  error: subprocess-exited-with-error\n WARNING: Retrying (Retry(total=0)) after connection broken by 'ProxyError(\"Unable to \
+                 connect to proxy\", OSError(\"Tunnel connection failed: 403 Forbidden\"))': /simple/uv-build/",
+                false,
+                "no-network",
+                "cannot be reached",
+            ),
+            (
+                "  error: subprocess-exited-with-error\n  ERROR: No matching distribution found for uv_build<1,>=0.7",
+                true,
+                "no-network",
+                "switched off",
+            ),
+            (
+                "WARNING: Retrying (Retry(total=1)) after connection broken by 'x'\n error: subprocess-exited-with-error\n SyntaxError",
+                false,
+                "build-failed",
+                "thing",
+            ),
             (
                 "error: Failed to build `x`\n cause: No solution found: Because z was not found in the package registry",
                 false,

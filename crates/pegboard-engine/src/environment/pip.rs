@@ -19,6 +19,9 @@ use crate::spawn::{Program, Variable};
 /// The first pip that installs into another environment and reports what it would install.
 const FLOOR: (u32, u32) = (22, 3);
 
+/// How often pip tries again to reach the index.
+const RETRIES: &str = "2";
+
 /// A pip that is new enough.
 #[derive(Clone, Debug)]
 pub(super) struct Pip {
@@ -91,7 +94,13 @@ impl Pip {
     /// pip with arguments, in clean surroundings.
     pub(super) fn program(&self, arguments: impl IntoIterator<Item = OsString>) -> Program {
         let first = ["-I", "-m", "pip"].map(OsString::from);
-        tool::program(&self.python, first.into_iter().chain(arguments)).variables([Variable::set("PIP_CACHE_DIR", &self.cache)])
+        // As variables they reach the pip that pip starts for a build backend, too: without a retry, and in quiet, it does not say
+        // that the network was the reason.
+        tool::program(&self.python, first.into_iter().chain(arguments)).variables([
+            Variable::set("PIP_CACHE_DIR", &self.cache),
+            Variable::set("PIP_RETRIES", RETRIES),
+            Variable::remove("PIP_QUIET"),
+        ])
     }
 
     /// Decides the versions by pretending to install.
@@ -100,9 +109,7 @@ impl Pip {
         // The host's lines hold our wheels: as requirements of their own they are the only candidates of their names.
         let report = folder.join("report.json");
         let mut arguments: Vec<OsString> =
-            ["install", "--dry-run", "--ignore-installed", "--progress-bar", "off", "--retries", "2", "--report"]
-                .map(OsString::from)
-                .into();
+            ["install", "--dry-run", "--ignore-installed", "--progress-bar", "off", "--report"].map(OsString::from).into();
         arguments.extend([report.clone().into(), "-r".into(), sources.plugin.into(), "-r".into(), sources.host.into()]);
         let program = self.program(arguments).directory(folder).variables(index(question.index_url, offline));
         let answer = tool::run(program, INSTALL_DEADLINE, Some((question.progress, "resolve"))).await?;
@@ -128,9 +135,7 @@ impl Pip {
     /// Installs exactly what a requirements file lists.
     pub(super) async fn install(&self, job: &Job<'_>, offline: bool) -> Result<(), Error> {
         let mut arguments: Vec<OsString> = vec!["--python".into(), job.python().into()];
-        arguments.extend(
-            ["install", "--no-deps", "--no-compile", "--progress-bar", "off", "--retries", "2", "-r"].map(OsString::from),
-        );
+        arguments.extend(["install", "--no-deps", "--no-compile", "--progress-bar", "off", "-r"].map(OsString::from));
         arguments.push(job.requirements.into());
         let program = self.program(arguments).variables(index(job.index_url, offline));
         let answer = tool::run(program, INSTALL_DEADLINE, Some((job.progress, "install"))).await?;

@@ -98,7 +98,7 @@ async fn search() -> Result<Python, Error> {
         Some(python) if is_new_enough(&python) => Ok(python),
         Some(python) => Err(too_old(&python)),
         None => Err(Error::unavailable("python-not-found", "no `python3` was found on PATH").hint(
-            "install Python 3.10 or newer (on Debian: `apt install python3 python3-venv`), or name one with the setting `python`",
+            "install Python 3.10 or newer (on Debian: `apt install python3 python3-venv`), or name one with the setting `engine.python`",
         )),
     }
 }
@@ -112,7 +112,7 @@ fn too_old(python: &Python) -> Error {
         "python-too-old",
         format!("`{}` is Python {}, and 3.10 is needed", python.program.display(), python.version),
     )
-    .hint("install Python 3.10 or newer, or name one with the setting `python`")
+    .hint("install Python 3.10 or newer, or name one with the setting `engine.python`")
 }
 
 /// Every executable of this name on PATH, in order.

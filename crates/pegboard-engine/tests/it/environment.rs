@@ -515,6 +515,23 @@ async fn venv_and_pip_do_as_well() {
     assert_eq!(ask(&environment, "import piped_in_place; print(piped_in_place.answer())"), "edited");
 }
 
+#[tokio::test]
+async fn a_build_backend_that_cannot_be_fetched_is_a_missing_network() {
+    let world = World::cold().await;
+    let folder = world.package("backend", "", "");
+    let project = "[project]\nname = \"backend\"\nversion = \"1.0\"\n[build-system]\nrequires = [\"uv_build>=0.7\"]\nbuild-backend = \"uv_build\"\n";
+    fs::write(folder.join("pyproject.toml"), project).unwrap();
+    for offline in [false, true] {
+        let options = EnvironmentOptions { uv: None, without_uv: true, offline, ..world.options() };
+        let environments = Environments::open(options).await.unwrap();
+        // Nobody listens on port 1.
+        let wanted = InstallRequest { index_url: Some("http://127.0.0.1:1/simple".to_owned()), ..request(&folder) };
+        let error = environments.install(&wanted, &world.progress()).await.unwrap_err();
+        assert_eq!(error.code, "no-network", "offline: {offline}: {error:?}");
+        assert!(error.hint.as_ref().unwrap().contains("try again"), "{error:?}");
+    }
+}
+
 /// Serves one file over HTTP to whoever brings the credentials `me:secret`.
 async fn guarded(file: PathBuf) -> u16 {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -25,6 +25,8 @@ const STAGE_KEYS: [&str; 13] = [
     "cache",
     "concurrency",
 ];
+/// What options may say besides the stage's own keys.
+const ONLY_IN_OPTIONS: [&str; 2] = ["map_on", "allow_partial_failure"];
 const STAGE_TYPES: [&str; 2] = ["simple", "parameterized"];
 
 pub(super) fn spec(node: Node, warnings: &mut Warnings) -> Result<WorkflowSpec, Error> {
@@ -85,6 +87,13 @@ fn options(fields: &mut Fields, warnings: &mut Warnings) -> Result<Map<String, J
     let Some(node) = fields.take("options") else { return Ok(Map::new()) };
     let path = fields.path_to("options");
     let Content::Map(entries) = node.content else { return Err(wrong(node.place, &path, &node.content, "an object")) };
+    let known = || ONLY_IN_OPTIONS.into_iter().chain(STAGE_KEYS);
+    for (key, _) in entries.iter().filter(|(key, _)| !known().any(|name| name == key.text)) {
+        // Other names may mean something to somebody; a slip of the hand does not.
+        if let Some(near) = nearest(&key.text, known()) {
+            warnings.push(format!("{}: unknown key `{}` in `{path}` is ignored; did you mean `{near}`?", key.place, key.text));
+        }
+    }
     for (key, node) in entries.iter().filter(|(key, _)| IN_OPTIONS.contains(&key.text.as_str())) {
         if let Err(problem) = asks::check(&key.text, &Json::from(node.clone())) {
             let (place, sentence) = told(node, &format!("{path}.{}", key.text), &problem);

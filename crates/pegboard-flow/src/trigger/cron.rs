@@ -12,6 +12,8 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use pegboard_model::Timestamp;
 
+use crate::nearest::nearest;
+
 /// Every expression with an instant to come has one within this many civil instants: a gap of a day holds 86,400 seconds.
 const SEARCHED: usize = 100_000;
 /// Names for whole expressions.
@@ -54,6 +56,18 @@ pub(crate) struct Schedule {
     names_hours: bool,
 }
 
+/// With the zone that was probably meant: a slip of the hand, or its last part alone.
+fn no_zone(name: &str) -> String {
+    let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+    let city = |zone: &str| zone.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name.trim_end_matches('/')));
+    let meant =
+        nearest(name, zones.iter().map(String::as_str)).or_else(|| zones.iter().map(String::as_str).find(|zone| city(zone)));
+    match meant {
+        Some(zone) => format!("`{name}` is not a time zone; did you mean `{zone}`?"),
+        None => format!("`{name}` is not a time zone; write one as `Europe/Berlin`"),
+    }
+}
+
 impl Schedule {
     /// Reads an expression; the refusal is one sentence, the dialect's own where it has one.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
@@ -62,8 +76,7 @@ impl Schedule {
             None => (TimeZone::UTC, text),
             Some(rest) => {
                 let (name, fields) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-                let zone =
-                    TimeZone::get(name).map_err(|_| format!("`{name}` is not a time zone; write one as `Europe/Berlin`"))?;
+                let zone = TimeZone::get(name).map_err(|_| no_zone(name))?;
                 (zone, fields.trim())
             }
         };
@@ -319,6 +332,8 @@ mod tests {
                 "`@midnight` is not a known schedule; known are @hourly, @daily, @weekly, @monthly, @yearly, @annually",
             ),
             ("CRON_TZ=Mars/Base 0 * * * *", "`Mars/Base` is not a time zone; write one as `Europe/Berlin`"),
+            ("CRON_TZ=Europe/Berln 0 * * * *", "`Europe/Berln` is not a time zone; did you mean `Europe/Berlin`?"),
+            ("CRON_TZ=Tokyo 0 * * * *", "`Tokyo` is not a time zone; did you mean `Asia/Tokyo`?"),
             ("CRON_TZ=Europe/Berlin", "improper number of cron entries specified; got 0 need 5 to 7"),
         ] {
             assert_eq!(Schedule::parse(expression).unwrap_err(), expected, "{expression}");

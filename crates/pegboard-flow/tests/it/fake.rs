@@ -20,6 +20,9 @@ pub(crate) type Script = Arc<dyn Fn(Arguments) -> BoxStream<'static, CallEvent> 
 /// What one item of a target does.
 pub(crate) type ItemScript = Arc<dyn Fn(u64, Json) -> ItemOutcome + Send + Sync>;
 
+/// Whether an item takes its worker with it.
+type Deadly = Arc<dyn Fn(u64) -> bool + Send + Sync>;
+
 /// Results of the dependencies, or none.
 pub(crate) type Arguments = Option<Vec<Json>>;
 
@@ -29,6 +32,7 @@ pub(crate) struct FakeRunner {
     stages: HashMap<String, Script>,
     items: HashMap<String, ItemScript>,
     batches: HashMap<String, Script>,
+    deadly: HashMap<String, Deadly>,
     slots: usize,
     encode: Option<Script>,
     /// `target` of every call, `expand`, `encode`.
@@ -73,6 +77,12 @@ impl FakeRunner {
     pub(crate) fn item(mut self, target: &str, script: impl Fn(u64, Json) -> ItemOutcome + Send + Sync + 'static) -> Self {
         self.items.insert(target.to_owned(), Arc::new(script));
         self
+    }
+
+    /// Items of `target` are their own results; a batch with one that is deadly tells of none.
+    pub(crate) fn deadly(mut self, target: &str, is_deadly: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
+        self.deadly.insert(target.to_owned(), Arc::new(is_deadly));
+        self.item(target, |_, item| ItemOutcome::Value(pickle(&item)))
     }
 
     /// Whole batches of `target` do this.
@@ -122,6 +132,11 @@ impl FakeRunner {
                 note(&target);
                 if let Some(script) = self.batches.get(&target) {
                     return script(arguments.map(|arguments| arguments.iter().map(json).collect()));
+                }
+                if let Some(is_deadly) = self.deadly.get(&target)
+                    && items.iter().any(|item| is_deadly(value_json(item).as_u64().unwrap()))
+                {
+                    return failed(died());
                 }
                 let script = self.items.get(&target).unwrap_or_else(|| panic!("no item script for {target}"));
                 let mut outcomes = Vec::with_capacity(items.len());

@@ -50,11 +50,40 @@ async fn a_worker_that_dies_fails_only_its_run() {
 async fn a_worker_that_dies_amid_items_names_them() {
     let runner = FakeRunner::new().returns("fake.make", |_| json!([1, 2, 3])).batch("fake.each", |_| failed(died()));
     let world = world(runner).await;
-    let run = world.run(&[simple("make", &[]), mapped("each", &["make"], json!({}))], json!({})).await;
+    let each = mapped("each", &["make"], json!({ "allow_partial_failure": false }));
+    let run = world.run(&[simple("make", &[]), each], json!({})).await;
     assert_eq!(run.state, RunState::Failed);
     let failure = run.failure.unwrap();
     assert_eq!(failure.kind, FailureKind::Died);
     assert_eq!(failure.hint.as_deref(), Some("item 0 was on"));
+}
+
+/// Runs 40 items of which those in `deadly` take their worker with them, which tells nothing of the batch that it was at.
+async fn with_deadly(deadly: &'static [u64]) -> (Run, Vec<String>) {
+    let runner = FakeRunner::new()
+        .returns("fake.make", |_| json!((0..40).collect::<Vec<u64>>()))
+        .deadly("fake.each", move |item| deadly.contains(&item));
+    let world = world(runner).await;
+    let run = world.run(&[simple("make", &[]), mapped("each", &["make"], json!({}))], json!({})).await;
+    let log = world.log(run.uid).await;
+    (run, log)
+}
+
+#[tokio::test]
+async fn an_item_that_takes_its_worker_with_it_is_one_items_failure() {
+    let (run, log) = with_deadly(&[23]).await;
+    assert_eq!(run.state, RunState::Finished, "{:?}", run.failure);
+    let expected: Vec<u64> = (0..40).filter(|item| *item != 23).collect();
+    assert_eq!(run.result, json!(expected), "no other item is missing, and the order is kept");
+    assert_eq!(run.stages[1].items.map(|items| (items.done, items.failed)), Some((39, 1)));
+    assert!(log.iter().any(|line| line.contains("one by one")), "{log:?}");
+    assert!(log.iter().any(|line| line.contains("item 23") && line.contains("killed by signal 9")), "{log:?}");
+}
+
+#[tokio::test]
+async fn items_that_all_take_their_workers_with_them_end_the_stage() {
+    let (run, _) = with_deadly(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).await;
+    assert_eq!((run.state, run.failure.unwrap().kind), (RunState::Failed, FailureKind::Died));
 }
 
 #[tokio::test]

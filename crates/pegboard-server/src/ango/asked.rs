@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 
-use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::Response;
 use pegboard_hub::labelling::Caller;
 use pegboard_model::{Error, HubId, Project, Task};
 use serde_json::Value as Json;
@@ -168,14 +165,6 @@ impl Asked {
     pub(super) fn email(&self) -> &str {
         &self.caller.user.email
     }
-}
-
-/// Reads the body before anybody decides: a refusal that leaves it unread would end the connection, and with it the next request that
-/// the client's library sends over it.
-pub(super) async fn whole_body(request: Request, next: Next) -> Result<Response, Refused> {
-    let (parts, body) = request.into_parts();
-    let bytes = body_bytes(Request::from_parts(parts.clone(), body), &()).await.map_err(|error| error.0)?;
-    Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
 }
 
 /// A body of JSON, whatever its media type; an empty one is null.

@@ -28,11 +28,9 @@ pub(crate) use paths::one_slash;
 pub(crate) use wire::{read_stages, stage as stage_record};
 
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
-use asked::whole_body;
 
 /// The dialect's paths.
 pub(crate) fn routes() -> Router<App> {
@@ -92,6 +90,5 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v2/notifications", post(organization::notify))
         .route("/v2/performance/{id}", post(organization::no_metrics))
         .route("/v2/{project}/overview/{metric}", get(organization::no_metrics))
-        .route_layer(from_fn(whole_body))
         .route("/files/{*path}", get(files::read).merge(put(files::write)))
 }

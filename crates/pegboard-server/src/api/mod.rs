@@ -20,3 +20,5 @@ mod targets;
 pub(crate) mod triggers;
 pub(crate) mod workers;
 pub(crate) mod workflows;
+
+pub use targets::is_standard_module;

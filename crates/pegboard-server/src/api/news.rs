@@ -33,7 +33,7 @@ fn missed() -> Event {
 
 fn from_engine(news: EngineEvent) -> Event {
     match news {
-        EngineEvent::PluginChanged(record) => event("plugin", &PluginAnswer::new(record, &[])),
+        EngineEvent::PluginChanged(record) => event("plugin", &PluginAnswer::new(record, &[], &[])),
         EngineEvent::WorkerChanged(status) => event("worker", &WorkerAnswer::from(status)),
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn list(State(app): State<App>) -> Json<PluginList> {
     responses((status = 200, body = PluginAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<PluginAnswer>, ApiError> {
     let record = find(&app, &name.parse()?)?;
-    Ok(Json(PluginAnswer::new(record, &app.engine.workers())))
+    Ok(Json(PluginAnswer::new(record, &app.engine.workers(), &app.engine.plugins())))
 }
 
 /// Installs a plugin: makes its environment, finds what it contributes, loads it. The answer is a stream of JSON lines: `step`
@@ -87,7 +87,7 @@ pub(crate) async fn reload(State(app): State<App>, Path(name): Path<String>) -> 
     let name = find(&app, &name.parse()?)?.name;
     let record = app.engine.reload(&name).await?;
     directory::follow(&app, &name).await?;
-    Ok(Json(PluginAnswer::new(record, &app.engine.workers())))
+    Ok(Json(PluginAnswer::new(record, &app.engine.workers(), &app.engine.plugins())))
 }
 
 /// Drains and removes a plugin and its environment.
@@ -102,8 +102,8 @@ pub(crate) async fn uninstall(State(app): State<App>, Path(name): Path<String>) 
 
 /// All plugins by name, with their workers.
 pub(crate) fn answers(app: &App) -> Vec<PluginAnswer> {
-    let workers = app.engine.workers();
-    let mut plugins: Vec<_> = app.engine.plugins().into_iter().map(|record| PluginAnswer::new(record, &workers)).collect();
+    let (workers, installed) = (app.engine.workers(), app.engine.plugins());
+    let mut plugins: Vec<_> = installed.iter().map(|record| PluginAnswer::new(record.clone(), &workers, &installed)).collect();
     plugins.sort_by(|a, b| a.name.cmp(&b.name));
     plugins
 }
@@ -127,7 +127,7 @@ fn streamed_install(app: App, request: InstallRequest, replace: bool) -> Respons
         let news = match installed(&app, request, replace, progress).await {
             Ok(record) => {
                 tracing::info!(plugin.name = %record.name, plugin.version = record.metadata.version, "plugin installed from `{requirement}`");
-                InstallNews::Done { plugin: Box::new(PluginAnswer::new(record, &app.engine.workers())) }
+                InstallNews::Done { plugin: Box::new(PluginAnswer::new(record, &app.engine.workers(), &app.engine.plugins())) }
             }
             Err(error) => {
                 tracing::info!(

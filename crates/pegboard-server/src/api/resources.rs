@@ -118,19 +118,34 @@ async fn store(app: &App, document: Document, seen: Option<Timestamp>) -> Result
             let mut warnings = document.warnings.clone();
             warnings.extend(Flow::check(&document.spec));
             warnings.extend(targets::unresolved(app, &document.spec).await);
-            let (workflow, created): (Workflow, _) = write::<WorkflowSpec>(app, document, seen).await?;
-            AppliedResource { created, warnings, resource: ResourceAnswer::Workflow(Box::new(workflow.into())) }
+            let (workflow, done): (Workflow, _) = write::<WorkflowSpec>(app, document, seen).await?;
+            AppliedResource {
+                created: done == Done::Created,
+                unchanged: done == Done::Nothing,
+                warnings,
+                resource: ResourceAnswer::Workflow(Box::new(workflow.into())),
+            }
         }
         Document::Config(document) => {
             let warnings = document.warnings.clone();
-            let (config, created): (Config, _) = write(app, document, seen).await?;
-            AppliedResource { created, warnings, resource: ResourceAnswer::Config(Box::new(ConfigAnswer::from(config))) }
+            let (config, done): (Config, _) = write(app, document, seen).await?;
+            AppliedResource {
+                created: done == Done::Created,
+                unchanged: done == Done::Nothing,
+                warnings,
+                resource: ResourceAnswer::Config(Box::new(ConfigAnswer::from(config))),
+            }
         }
         Document::Trigger(document) => {
             let mut warnings = document.warnings.clone();
             warnings.extend(absent_workflow(app, &document.spec).await?);
-            let (trigger, created): (TriggerRule, _) = write(app, document, seen).await?;
-            AppliedResource { created, warnings, resource: ResourceAnswer::Trigger(Box::new(trigger_answer(app, trigger))) }
+            let (trigger, done): (TriggerRule, _) = write(app, document, seen).await?;
+            AppliedResource {
+                created: done == Done::Created,
+                unchanged: done == Done::Nothing,
+                warnings,
+                resource: ResourceAnswer::Trigger(Box::new(trigger_answer(app, trigger))),
+            }
         }
     })
 }
@@ -140,12 +155,30 @@ pub(crate) fn trigger_answer(app: &App, rule: TriggerRule) -> TriggerAnswer {
     TriggerAnswer::new(rule, &app.flow.trigger_status(), now())
 }
 
-async fn write<S: ResourceSpec>(
+/// What storing a document has done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Created,
+    Changed,
+    /// It was there, just so.
+    Nothing,
+}
+
+async fn write<S: ResourceSpec + PartialEq>(
     app: &App,
     document: ResourceDocument<S>,
     seen: Option<Timestamp>,
-) -> Result<(Resource<S>, bool), ApiError> {
-    let Some(seen) = seen else { return Ok(app.flow.apply(document).await?) };
+) -> Result<(Resource<S>, Done), ApiError> {
+    if let Some(old) = app.store.by_name::<S>(&document.name).await?
+        && is_same(&old, &document)
+        && seen.is_none_or(|seen| seen == old.metadata.updated_at)
+    {
+        return Ok((old, Done::Nothing));
+    }
+    let Some(seen) = seen else {
+        let (resource, is_new) = app.flow.apply(document).await?;
+        return Ok((resource, if is_new { Done::Created } else { Done::Changed }));
+    };
     let name = document.name.to_string();
     let mut resource = find::<S>(app, &name).await?;
     let of_server = std::mem::take(&mut resource.metadata.annotations).into_iter();
@@ -155,10 +188,18 @@ async fn write<S: ResourceSpec>(
     // Later than what was there, whatever the clock says: it is what writers compare.
     resource.metadata.updated_at = now().max(Timestamp(seen.0.saturating_add(1)));
     match app.store.update(&resource, Some(seen)).await {
-        Ok(()) => Ok((resource, false)),
+        Ok(()) => Ok((resource, Done::Changed)),
         Err(StoreError::NotFound(_)) => Err(missing::<S>(&name).into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether storing the document would change nothing. The server's own annotations stay in any case.
+fn is_same<S: ResourceSpec + PartialEq>(old: &Resource<S>, document: &ResourceDocument<S>) -> bool {
+    let own = |(key, _): &(&String, &String)| !key.starts_with(SERVER_ANNOTATIONS);
+    let (before, after) = (&old.metadata.annotations, &document.annotations);
+    let keeps = after.iter().all(|(key, value)| before.get(key) == Some(value));
+    old.spec == document.spec && keeps && before.iter().filter(own).count() == after.iter().filter(own).count()
 }
 
 /// A trigger may be stored before the workflow that it runs; but often it is a slip of the pen.

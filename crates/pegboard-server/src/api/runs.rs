@@ -31,7 +31,7 @@ pub(crate) struct ListParameters {
     /// Only runs in this state.
     #[param(value_type = Option<String>)]
     state: Option<RunState>,
-    /// At most so many; 50 when absent, 1000 at most.
+    /// At most so many, at least 1; 50 when absent, 1000 at most.
     limit: Option<usize>,
     /// Only runs older than this one.
     before: Option<String>,
@@ -73,7 +73,12 @@ pub(crate) async fn list(
     State(app): State<App>,
     Parameters(parameters): Parameters<ListParameters>,
 ) -> Result<Json<RunList>, ApiError> {
-    let limit = parameters.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    if parameters.limit == Some(0) {
+        return Err(Error::invalid("query", "`limit` is 0: a page has at least one run")
+            .hint("leave it out for pages of 50")
+            .into());
+    }
+    let limit = parameters.limit.unwrap_or(PAGE).min(LARGEST_PAGE);
     let before = match parameters.before {
         Some(before) => Some(find(&app, &before).await?.uid),
         None => None,

@@ -33,20 +33,43 @@ pub(super) async fn unresolved(app: &App, spec: &WorkflowSpec) -> Vec<String> {
     let mut of_plugins: BTreeMap<PluginName, Vec<&str>> = BTreeMap::new();
     for target in targets {
         let owner = runner.owner(target);
-        if owner == PluginName::base() {
-            warnings.extend(without_plugin(app, target).await);
-        } else {
-            of_plugins.entry(owner).or_default().push(target);
+        let problem = match malformed(target) {
+            None if owner == PluginName::base() => without_plugin(app, target).await,
+            malformed => malformed,
+        };
+        match problem {
+            Some(problem) => warnings.push(format!("target `{target}` does not resolve: {problem}")),
+            None => of_plugins.entry(owner).or_default().push(target),
         }
     }
-    let asked = of_plugins.into_iter().map(|(plugin, targets)| ask(Arc::clone(&runner), plugin, targets));
-    if let Ok(said) = tokio::time::timeout(PATIENCE, join_all(asked)).await {
-        warnings.extend(said.into_iter().flatten());
-    }
+    let asked = of_plugins.into_iter().map(|(plugin, targets)| {
+        let said = ask(Arc::clone(&runner), plugin, targets);
+        async { tokio::time::timeout(PATIENCE, said).await.unwrap_or_default() }
+    });
+    warnings.extend(join_all(asked).await.into_iter().flatten());
     warnings
 }
 
-/// A target that no plugin owns.
+/// What is wrong with a target that names nothing, whatever is installed.
+fn malformed(target: &str) -> Option<String> {
+    const FORM: &str = "a target is a dotted path such as `package.module.function`";
+    if target.is_empty() {
+        return Some(format!("it is empty; {FORM}"));
+    }
+    let is_path = target.contains('.') && target.split('.').all(|part| !part.is_empty() && !part.contains([':', '/', ' ', '(']));
+    if is_path {
+        return None;
+    }
+    let meant = target.trim_matches(['.', ':']).replace([':', '/'], ".");
+    let meant = if meant != target && meant.contains('.') && !meant.contains([' ', '(']) {
+        format!("; did you mean `{meant}`?")
+    } else {
+        String::new()
+    };
+    Some(format!("{FORM}{meant}"))
+}
+
+/// What is wrong with a target that no plugin owns, as far as that is known without asking a worker.
 async fn without_plugin(app: &App, target: &str) -> Option<String> {
     let (module, _) = target.rsplit_once('.')?;
     let first = module.split('.').next().unwrap_or_default();
@@ -55,11 +78,16 @@ async fn without_plugin(app: &App, target: &str) -> Option<String> {
         let folder = app.settings.server.data.join(parts.join("/"));
         let is_there = tokio::fs::try_exists(folder.with_extension("py")).await.unwrap_or(true)
             || tokio::fs::try_exists(&folder).await.unwrap_or(true);
-        return (!is_there)
-            .then(|| format!("target `{target}` does not resolve: there is no `{}.py` in the data directory", parts.join("/")));
+        return (!is_there).then(|| format!("there is no `{}.py` in the data directory", parts.join("/")));
     }
-    let is_known = OURS.contains(&first) || STANDARD_LIBRARY.split(' ').any(|module| module == first);
-    (!is_known).then(|| format!("target `{target}` does not resolve: no installed plugin has a module `{first}`"))
+    let is_known = OURS.contains(&first) || is_standard_module(first);
+    (!is_known).then(|| format!("no installed plugin has a module `{first}`"))
+}
+
+/// Whether Python itself has a module of that name, in one of its versions.
+#[must_use]
+pub fn is_standard_module(module: &str) -> bool {
+    STANDARD_LIBRARY.split(' ').any(|name| name == module)
 }
 
 async fn ask(runner: Arc<dyn PluginRunner>, plugin: PluginName, targets: Vec<&str>) -> Vec<String> {
@@ -99,3 +127,27 @@ const STANDARD_LIBRARY: &str = "\
     sys sysconfig syslog tabnanny tarfile telnetlib tempfile termios textwrap this threading time timeit tkinter token \
     tokenize tomllib trace traceback tracemalloc tty turtle turtledemo types typing unicodedata unittest urllib uu uuid venv \
     warnings wave weakref webbrowser winreg winsound wsgiref xdrlib xml xmlrpc zipapp zipfile zipimport zlib zoneinfo";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_dotted_path_is_told_with_what_was_meant() {
+        for (target, words) in [
+            ("", Some("it is empty")),
+            ("stages", Some("dotted path")),
+            ("chaos:stages", Some("did you mean `chaos.stages`?")),
+            ("chaos.stages:work", Some("did you mean `chaos.stages.work`?")),
+            ("a..b", Some("dotted path")),
+            (".a.b", Some("did you mean `a.b`?")),
+            ("a.b()", Some("dotted path")),
+            ("a.b", None),
+            ("a.b.c", None),
+        ] {
+            let found = malformed(target);
+            assert_eq!(found.is_some(), words.is_some(), "{target}: {found:?}");
+            assert!(found.unwrap_or_default().contains(words.unwrap_or_default()), "{target}");
+        }
+    }
+}

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pegboard_engine::{EngineOptions, EnvironmentOptions, ExecutorOptions, WorkerLimits};
+use pegboard_model::Error;
 
 use super::values::Values;
+
+/// Where stages may run without a class being named.
+const EXECUTORS: [&str; 3] = ["local", "ray", "dask"];
 
 /// Settings of the section `engine`.
 #[derive(Clone, Debug)]
@@ -19,7 +23,9 @@ pub struct EngineSettings {
 }
 
 impl EngineSettings {
-    pub(super) fn from_values(values: &Values, data: PathBuf) -> Self {
+    /// # Errors
+    /// `setting-invalid`.
+    pub(super) fn from_values(values: &Values, data: PathBuf) -> Result<Self, Error> {
         // Every key without `none` has a default in the table, so the fall-backs below are never reached.
         let duration = |key: &str| values.duration(key).unwrap_or(Duration::from_secs(60));
         let size = |key: &str| values.number(key).unwrap_or(u64::MAX);
@@ -31,7 +37,7 @@ impl EngineSettings {
             open_files: values.number("engine.open_files"),
             processes: values.number("engine.processes"),
         };
-        let executor = executor(values);
+        let executor = executor(values)?;
         let options = EngineOptions {
             data: data.clone(),
             workers_per_plugin: values.count("engine.workers_per_plugin").unwrap_or_else(super::cores),
@@ -57,18 +63,43 @@ impl EngineSettings {
             offline: values.flag("engine.offline"),
             extra: executor.and_then(|chosen| chosen.requirement()).map(str::to_owned).into_iter().collect(),
         };
-        Self { options, environments, index_url: values.text("engine.index_url") }
+        Ok(Self { options, environments, index_url: values.text("engine.index_url") })
     }
 }
 
 /// Where stages run, when not in the workers. The dialect's own names of its three executors are taken, too.
-pub(super) fn executor(values: &Values) -> Option<ExecutorOptions> {
-    let named = values.text("flow.executor.target").unwrap_or_default();
+///
+/// # Errors
+/// `setting-invalid`, for what is neither such a name nor the dotted path of a class.
+pub(super) fn executor(values: &Values) -> Result<Option<ExecutorOptions>, Error> {
+    const KEY: &str = "flow.executor.target";
+    let named = values.text(KEY).unwrap_or_default();
     let target = match named.trim() {
-        "" | "local" | "flowdapt.compute.executor.local.LocalExecutor" => return None,
+        "" | "local" | "flowdapt.compute.executor.local.LocalExecutor" => return Ok(None),
         "flowdapt.compute.executor.ray.RayExecutor" => "ray",
         "flowdapt.compute.executor.dask.DaskExecutor" => "dask",
-        other => other,
+        other if EXECUTORS.contains(&other) || is_class(other) => other,
+        other => {
+            let origin = values.listing.iter().find(|setting| setting.key == KEY).map_or("default", |setting| &setting.origin);
+            let likeness = |name: &&&str| (strsim::jaro_winkler(name, other) * 1e6) as u64;
+            let nearest = EXECUTORS.iter().max_by_key(likeness).copied().unwrap_or("local");
+            return Err(Error::invalid(
+                "setting-invalid",
+                format!("`{KEY}` is `{other}` by {origin}: there is no such executor"),
+            )
+            .hint(format!(
+                "the nearest one is `{nearest}`; it takes `local`, `ray`, `dask`, or the dotted path of a class such as \
+                     `package.module.Class`"
+            )));
+        }
     };
-    Some(ExecutorOptions { target: target.to_owned(), options: values.table("flow.executor.options") })
+    Ok(Some(ExecutorOptions { target: target.to_owned(), options: values.table("flow.executor.options") }))
+}
+
+/// `package.module.Class`.
+fn is_class(target: &str) -> bool {
+    let is_name = |part: &str| {
+        part.chars().all(|c| c == '_' || c.is_alphanumeric()) && part.chars().next().is_some_and(|first| !first.is_numeric())
+    };
+    target.contains('.') && target.split('.').all(is_name)
 }

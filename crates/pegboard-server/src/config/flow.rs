@@ -25,7 +25,7 @@ pub(super) fn from_values(values: &Values, data: &Path) -> Result<FlowOptions, E
             Error { hint: error.hint, ..refused }
         })
     })?;
-    let executor = executor(values);
+    let executor = executor(values)?;
     let configuration = configuration(values, data, executor.as_ref());
     Ok(FlowOptions {
         result_limit: values.count("flow.result_limit").unwrap_or(256 << 10),

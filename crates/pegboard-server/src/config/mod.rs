@@ -23,7 +23,7 @@ pub use engine::EngineSettings;
 pub use hub::HubSettings;
 pub use layers::{FlagValue, Sources, package_index};
 pub use log::LogSettings;
-pub use reference::reference;
+pub use reference::{described, reference};
 pub use server::ServerSettings;
 pub use settings::Settings;
 pub use units::print_size;

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::key::SETTINGS;
+use serde_json::{Value as Json, json};
+
+use super::key::{NONE, SETTINGS, Setting};
 
 /// Markdown of all settings. `pegboard config --reference` prints it.
 #[must_use]
@@ -19,6 +21,21 @@ pub fn reference() -> String {
         let _ = writeln!(page, "| `{}` | {} | `{default}` | {} |", setting.key, setting.kind.name(), setting.help);
     }
     page
+}
+
+/// The same for programs: one object per setting.
+#[must_use]
+pub fn described() -> Vec<Json> {
+    let one = |setting: &Setting| {
+        json!({
+            "key": setting.key,
+            "kind": setting.kind.name(),
+            "default": if setting.default == NONE { Json::Null } else { Json::from(setting.default) },
+            "variable": setting.variable(),
+            "help": setting.help,
+        })
+    };
+    SETTINGS.iter().map(one).collect()
 }
 
 const INTRODUCTION: &str = "\

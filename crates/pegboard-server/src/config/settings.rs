@@ -43,7 +43,7 @@ impl Settings {
         let server = ServerSettings::from_values(&values)?;
         Ok(Self {
             store: store::from_values(&values, server.data.clone()),
-            engine: EngineSettings::from_values(&values, server.data.clone()),
+            engine: EngineSettings::from_values(&values, server.data.clone())?,
             flow: flow::from_values(&values, &server.data)?,
             hub: HubSettings::from_values(&values),
             log: LogSettings::from_values(&values)?,
@@ -126,6 +126,18 @@ mod tests {
         check("", &[("PEGBOARD__SERVER__LISTEN", "0.0.0.0:1")], "listen-not-loopback", &["0.0.0.0:1", "SSH tunnel"]);
         check("[flow]\nrun_retention = \"soon\"\n", &[], "setting-invalid", &["flow.run_retention", "soon", "`1w`"]);
         check("", &[("PEGBOARD_URL", "127.0.0.1")], "setting-invalid", &["server.url"]);
+        check(
+            "[flow.executor]\ntarget = \"dusk\"\n",
+            &[],
+            "setting-invalid",
+            &["`dusk`", "pegboard.toml", "nearest one is `dask`"],
+        );
+        check(
+            "",
+            &[("PEGBOARD__FLOW__EXECUTOR__TARGET", "a..B")],
+            "setting-invalid",
+            &["EXECUTOR__TARGET", "package.module.Class"],
+        );
         check("[log]\nformat = \"xml\"\n", &[], "setting-invalid", &["log.format", "json"]);
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod assets;
 pub(crate) mod docs;
 pub(crate) mod home;
 mod html;
+pub(crate) mod refusal;
 pub(crate) mod run;
 mod words;
 
@@ -14,8 +15,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 /// `/`: a browser goes to the pages, anything else learns who is here.
 pub(crate) async fn door(headers: HeaderMap) -> Response {
-    let accepts = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if accepts.contains("text/html") {
+    if accepts_page(&headers) {
         return Redirect::temporary("/ui/").into_response();
     }
     crate::flowdapt::ping().into_response()
@@ -24,4 +24,9 @@ pub(crate) async fn door(headers: HeaderMap) -> Response {
 /// `/ui` means `/ui/`.
 pub(crate) async fn slash() -> Redirect {
     Redirect::permanent("/ui/")
+}
+
+/// Whether it is a browser that asks.
+fn accepts_page(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accepted| accepted.contains("text/html"))
 }

@@ -268,6 +268,28 @@ async fn the_door_tells_browsers_from_clients() {
 }
 
 #[tokio::test]
+async fn a_browser_gets_a_page_for_what_is_not_there_and_a_program_gets_json() {
+    let api = Api::new().await;
+    let ask = |path: &str, accept: &str| {
+        let request = Request::builder().uri(path).header("host", "localhost").header("accept", accept);
+        api.router.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    for path in ["/ui/nope", "/ui/runs/no-such-run", "/ui/assets/absent", "/ui/<b>"] {
+        let path = path.replace('<', "%3C").replace('>', "%3E");
+        let page = ask(&path, "text/html,application/xhtml+xml,*/*;q=0.8").await.unwrap();
+        assert_eq!(page.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"), "{path}");
+        assert!(page.headers().contains_key("content-security-policy"), "{path}");
+        let page = text(page).await;
+        assert!(page.contains("There is nothing here") && page.contains("href=\"/ui/\"") && !page.contains("<b>"), "{page}");
+        let refused = text(ask(&path, "application/json").await.unwrap()).await;
+        assert!(refused.contains("\"error\""), "{path}: {refused}");
+    }
+    let api_path = text(ask("/api/v1/nope", "text/html").await.unwrap()).await;
+    assert!(api_path.contains("route-not-found"), "{api_path}");
+}
+
+#[tokio::test]
 async fn operations_see_the_server() {
     let api = Api::new().await;
     api.workflow("w", "say.hello").await;

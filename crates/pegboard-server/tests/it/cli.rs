@@ -95,6 +95,8 @@ fn wrong_usage_exits_with_two() {
         &["nonsense"],
         &["run"],
         &["runs", "--state", "dancing"],
+        &["runs", "--limit", "0"],
+        &["runs", "--limit", "many"],
         &["run", "x", "--input", "noequals"],
         &["serve", "--listen", "nowhere"],
         &["serve", "--listen", "0.0.0.0:0"],
@@ -108,6 +110,46 @@ fn wrong_usage_exits_with_two() {
         assert!(ended.stdout.is_empty() && !ended.stderr.is_empty(), "{arguments:?}");
     }
     pegboard(folder.path(), &["serve", "--listen", "0.0.0.0:0"]).failed(2, &["0.0.0.0:0", "hint:", "SSH tunnel"]);
+}
+
+#[test]
+fn wrong_usage_is_json_where_json_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, words) in [
+        (&["--json", "nonsense"][..], "nonsense"),
+        (&["plugns", "--json"], "plugns"),
+        (&["--json"], "command is missing"),
+        (&["runs", "--limit", "0", "--json"], "above zero"),
+        (&["run", "x", "--input", "noequals", "--json"], "KEY=VALUE"),
+        (&["show", "--json"], "required"),
+    ] {
+        let ended = pegboard(folder.path(), arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{arguments:?} {}", ended.stderr);
+        let said: serde_json::Value =
+            serde_json::from_str(&ended.stderr).unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
+        assert_eq!(said["error"]["code"], "usage", "{said}");
+        assert!(said["error"]["message"].as_str().unwrap().contains(words) && said["error"]["hint"].is_string(), "{said}");
+    }
+    let help = pegboard(folder.path(), &["--json", "--help"]).well();
+    assert!(help.stdout.contains("Usage: pegboard"), "help is help");
+}
+
+#[test]
+fn help_explains_itself_too() {
+    for arguments in [&["help"][..], &["help", "--help"], &["help", "-h"], &["help", "run", "--help"]] {
+        let ended = pegboard(Path::new("."), arguments).well();
+        assert!(ended.stdout.contains("Usage: pegboard"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_reference_is_json_where_json_is_asked_for() {
+    let settings = pegboard(Path::new("."), &["config", "--reference", "--json"]).well().json();
+    let all = settings["settings"].as_array().unwrap();
+    let memory = all.iter().find(|setting| setting["key"] == "engine.memory").unwrap();
+    assert_eq!((memory["kind"].as_str(), &memory["default"]), (Some("size"), &serde_json::Value::Null));
+    assert_eq!(memory["variable"], "PEGBOARD__ENGINE__MEMORY");
+    assert!(pegboard(Path::new("."), &["config", "--reference"]).well().stdout.starts_with("# Settings"));
 }
 
 #[test]

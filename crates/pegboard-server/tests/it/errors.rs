@@ -69,3 +69,38 @@ fn every_code_is_documented_and_every_documented_code_exists() {
     let gone: Vec<_> = documented.iter().filter(|code| !text.contains(&format!("\"{code}\""))).collect();
     assert!(gone.is_empty(), "docs/errors.md names codes that nobody gives: {gone:?}");
 }
+
+/// Keys of the settings' reference.
+fn settings() -> BTreeSet<String> {
+    let page = fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect()
+}
+
+/// What stands between back quotes and looks like a setting, or is called one.
+fn named_settings(text: &str) -> BTreeSet<String> {
+    const SECTIONS: [&str; 6] = ["server.", "store.", "engine.", "flow.", "hub.", "log."];
+    let mut named = BTreeSet::new();
+    for line in text.lines() {
+        let parts: Vec<&str> = line.split('`').collect();
+        for (position, part) in parts.iter().enumerate().skip(1).step_by(2) {
+            let is_key = part.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '.') && !part.ends_with(['.', '_']);
+            let is_called = parts[position - 1].ends_with("the setting ") && !part.is_empty() && !part.contains(' ');
+            if is_called || (is_key && SECTIONS.iter().any(|section| part.starts_with(section))) {
+                named.insert((*part).to_owned());
+            }
+        }
+    }
+    named
+}
+
+#[test]
+fn every_setting_that_a_message_names_exists() {
+    // The key file of the data directory.
+    const NO_SETTINGS: [&str; 1] = ["hub.key"];
+    let (named, there) = (named_settings(&all_sources()), settings());
+    assert!(there.len() > 30 && named.contains("engine.cpu_time"), "{there:?} {named:?}");
+    let absent: Vec<_> = named.difference(&there).filter(|name| !NO_SETTINGS.contains(&name.as_str())).collect();
+    assert!(absent.is_empty(), "sources name settings that do not exist: {absent:?}");
+    assert!(named_settings("raise the setting `cpu_seconds`, or `engine.cpu_seconds`").len() == 2);
+}

@@ -113,6 +113,36 @@ fn plugins_that_cannot_be_installed() {
 }
 
 #[test]
+fn two_plugins_with_the_same_module_are_told_apart() {
+    let world = World::new();
+    let package = |name: &str| {
+        let folder = world.folder.path().join(name);
+        fs::create_dir_all(folder.join("same_module")).unwrap();
+        fs::write(folder.join("same_module/__init__.py"), format!("def who():\n    return '{name}'\n")).unwrap();
+        let project = format!(
+            "[project]\nname = \"{name}\"\nversion = \"1\"\n[project.entry-points.\"flowdapt.plugins\"]\nx = \"same_module\"\n\
+             [build-system]\nrequires = [\"setuptools\"]\nbuild-backend = \"setuptools.build_meta\"\n\
+             [tool.setuptools]\npackages = [\"same_module\"]\n"
+        );
+        fs::write(folder.join("pyproject.toml"), project).unwrap();
+        format!("./{name}")
+    };
+    let first = world.run(&["install", &package("zeta")]).well();
+    assert!(!first.stderr.contains("warning:"), "{}", first.stderr);
+    let words = ["warning:", "`zeta` and `alpha`", "`same_module`", "go to `zeta`"];
+    let told = |said: &str| words.iter().for_each(|word| assert!(said.contains(word), "{word} in {said}"));
+    told(&world.run(&["install", &package("alpha")]).well().stderr);
+    let listed = world.run(&["plugins"]).well().stderr;
+    told(&listed);
+    assert_eq!(listed.matches("warning:").count(), 1, "{listed}");
+    for name in ["alpha", "zeta"] {
+        told(&world.run(&["plugin", "show", name]).well().stderr);
+    }
+    world.run(&["uninstall", "alpha"]).well();
+    assert!(!world.run(&["plugins"]).well().stderr.contains("warning:"));
+}
+
+#[test]
 fn hosts_and_origins_from_elsewhere_are_refused() {
     let world = World::new();
     let (status, _, body) = world.http("GET /api/v1/runs HTTP/1.0\nHost: evil.example\n\n");
@@ -125,4 +155,34 @@ fn hosts_and_origins_from_elsewhere_are_refused() {
     assert_eq!(status, 415);
     let (status, ..) = world.http("BREW /coffee HTTP/9.9\n\n");
     assert!(status == 400 || status == 505, "{status}");
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_in_words() {
+    let world = World::new();
+    let document = "kind: workflow\nmetadata: {name: x}\nspec:\n  stages:\n    - {name: a, target: b.c}\n#";
+    let file = world.file("large.yaml", &format!("{document}{}", "x".repeat(40 << 20)));
+    for _ in 0..3 {
+        world.run(&["apply", &file]).failed(1, &["larger than the server takes", "`server.body_limit`"]);
+    }
+    // Neither what is refused before it is read ends the connection: the next request on it is answered.
+    let address = world.url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let body = "x".repeat(24 << 20);
+    for (path, host, expected) in
+        [("/api/v1/apply", "localhost", "413"), ("/nope", "localhost", "404"), ("/api/v1/runs", "evil.example", "403")]
+    {
+        use std::io::{Read as _, Write as _};
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("the server reads on");
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).expect("the server answers");
+            head.extend(byte);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        assert_eq!(head.split(' ').nth(1), Some(expected), "{path}: {head}");
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()).unwrap();
+        stream.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
+    }
 }

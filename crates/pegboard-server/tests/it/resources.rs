@@ -32,6 +32,22 @@ fn one_file_holds_all_kinds_and_each_is_listed_shown_and_deleted() {
     let again = world.run(&["apply", &file, "--json"]).well().json();
     assert_eq!(again["applied"][2]["trigger"]["next"].as_array().map(Vec::len), Some(3), "{again}");
     assert_eq!(again["applied"][0]["created"], false);
+    for (number, version) in again["applied"].as_array().unwrap().iter().zip(["workflow", "config", "trigger"]) {
+        assert_eq!(number["unchanged"], true, "{version}: {number}");
+        assert_eq!(number[version]["updated_at"], number[version]["created_at"], "nothing was stored");
+    }
+    let changed = world.file(
+        "changed.yaml",
+        &ALL_KINDS.replace("rate: 0.5", "rate: 0.6").replace("team: a}}\nspec:\n  st", "team: a, more: b}}\nspec:\n  st"),
+    );
+    assert_eq!(
+        world.run(&["apply", &changed]).well().stdout,
+        "workflow hello changed\nconfig shared changed\ntrigger hourly unchanged\n"
+    );
+    assert_eq!(
+        world.run(&["apply", &file]).well().stdout,
+        "workflow hello changed\nconfig shared changed\ntrigger hourly unchanged\n"
+    );
 
     let configs = world.run(&["configs"]).well().stdout;
     assert!(configs.contains("team=a") && configs.contains("rate"), "{configs}");
@@ -41,7 +57,7 @@ fn one_file_holds_all_kinds_and_each_is_listed_shown_and_deleted() {
         let document = world.run(&["show", kind, name]).well().stdout;
         let file = world.file("again.json", &document);
         let applied = world.run(&["apply", &file]).well();
-        assert_eq!(applied.stdout, format!("{kind} {name} changed\n"));
+        assert_eq!(applied.stdout, format!("{kind} {name} unchanged\n"));
         assert_eq!(world.run(&["show", kind, name]).well().stdout, document);
         world.run(&["delete", kind, name]).well();
         world.run(&["show", kind, name]).failed(1, &[&format!("there is no {kind} `{name}`"), "hint:"]);
@@ -79,8 +95,23 @@ fn wrong_documents_are_refused_with_line_and_column_and_nothing_is_stored() {
 fn targets_that_do_not_resolve_are_told_at_apply() {
     let world = World::new();
     world.install_good();
+    std::fs::create_dir_all(world.data().join("user_modules")).unwrap();
+    let loose = world.data().join("user_modules/m.py");
+    std::fs::write(&loose, "NUMBER = 1\n\ndef f():\n    return NUMBER\n").unwrap();
+    // The worker that is asked, and the environment that it needs, are there.
+    world.workflow("before", "    - {name: a, target: user_modules.m.f}\n");
+    assert_eq!(world.run(&["run", "before", "--wait", "--json"]).well().json()["result"], 1);
     let stages = [
         "pegboard_fixture_good.hello",
+        "user_modules.m.f",
+        "user_modules.m.nope",
+        "user_modules.m.NUMBER",
+        "builtins.len",
+        "math.tau",
+        "platform.system",
+        "datetime.datetime.now",
+        "chaos:stages",
+        "",
         "pegboard_fixture_good.absent",
         "pegboard_fixture_good.nowhere.x",
         "elsewhere.x",
@@ -94,10 +125,38 @@ fn targets_that_do_not_resolve_are_told_at_apply() {
         "`pegboard_fixture_good.nowhere.x` does not resolve: there is no module `pegboard_fixture_good.nowhere`",
         "`elsewhere.x` does not resolve: no installed plugin has a module `elsewhere`",
         "`user_modules.y.f` does not resolve: there is no `user_modules/y.py`",
+        "`user_modules.m.nope` does not resolve: module `user_modules.m` has no `nope`",
+        "`user_modules.m.NUMBER` does not resolve: it is not callable, but int",
+        "`builtins.len` does not resolve: it is a built-in function",
+        "`math.tau` does not resolve: it is not callable, but float",
+        "`datetime.datetime.now` does not resolve: `datetime.datetime` is a class, not a module",
+        "`chaos:stages` does not resolve: a target is a dotted path such as `package.module.function`; did you mean `chaos.stages`?",
+        "`` does not resolve: it is empty",
     ] {
         assert!(said.contains(words), "{words} in\n{said}");
     }
-    assert!(!said.contains("fixture_good.hello"), "{said}");
+    assert!(!["fixture_good.hello", "m.f`", "platform"].iter().any(|good| said.contains(good)), "{said}");
+    // The look has left nothing behind: the next run takes what the file says.
+    std::fs::write(&loose, "def f():\n    return 2\n").unwrap();
+    assert_eq!(world.run(&["run", "before", "--wait", "--json"]).well().json()["result"], 2);
+}
+
+#[test]
+fn targets_that_do_not_resolve_are_told_at_run_with_what_to_do() {
+    let world = World::new();
+    for (target, words) in [
+        ("no_such_package.f", "correct the name"),
+        ("platform.nope", "check the spelling"),
+        ("math.tau", "written in Python"),
+        ("builtins.len", "written in Python"),
+        ("datetime.datetime.now", "a method of a class"),
+        ("chaos:stages", "dotted path"),
+    ] {
+        let text =
+            json!({ "kind": "workflow", "metadata": { "name": "w" }, "spec": { "stages": [{ "name": "a", "target": target }] } });
+        world.run(&["apply", &world.file("w.json", &text.to_string())]).well();
+        world.run(&["run", "w", "--wait"]).failed(1, &["hint:", words]);
+    }
 }
 
 fn put(world: &World, path: &str, version: Option<&str>, body: &str) -> (u16, Json) {

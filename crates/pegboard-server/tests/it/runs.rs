@@ -1,9 +1,10 @@
 //! From an installed plugin to a followed run, through the command line.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::support::{World, finish, signal, until};
+use crate::support::{World, finish, root, signal, until};
 
 /// One server with the good plugin for the tests of this file: their runs do not disturb each other. It ends with the last
 /// test that holds it, as a static value would not.
@@ -122,6 +123,77 @@ fn ctrl_c_cancels_the_followed_run() {
         assert!(ended.stdout.is_empty(), "{}", ended.stdout);
         assert_eq!(world.get(&format!("/api/v1/runs/{mine}"))["state"], "cancelled");
     }
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_a_run_that_takes_its_time_and_says_so() {
+    let world = World::new();
+    fs::create_dir_all(world.data().join("user_modules")).unwrap();
+    let code = "import time\n\ndef hang():\n    end = time.time() + 60\n    while time.time() < end:\n        try:\n            \
+                time.sleep(1)\n        except BaseException:\n            pass\n";
+    fs::write(world.data().join("user_modules/stubborn.py"), code).unwrap();
+    world.workflow("stubborn", "    - {name: a, target: user_modules.stubborn.hang}\n");
+    let mut client = world.command(&["run", "stubborn", "--follow"]).spawn().unwrap();
+    until("the stage", || {
+        let runs = world.get("/api/v1/runs?workflow=stubborn&state=running");
+        let name = runs["runs"].as_array().unwrap().first()?["name"].as_str().unwrap().to_owned();
+        let run = world.get(&format!("/api/v1/runs/{name}"));
+        let workers = world.get("/api/v1/workers");
+        let is_busy = workers["workers"].as_array().unwrap().iter().any(|worker| worker["state"] == "busy");
+        (is_busy && run["stages"][0]["state"] == "running").then_some(())
+    });
+    signal(&client, "INT");
+    let mut stderr = BufReader::new(client.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("cancelling the run") {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    assert!(said.contains("press Ctrl-C again"), "{said}");
+    signal(&client, "INT");
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(client.wait().unwrap().code(), Some(130), "{said}");
+    assert!(said.contains("goes on cancelling") && said.contains("hint: `pegboard run show "), "{said}");
+}
+
+#[test]
+fn ctrl_c_leaves_an_install_and_says_that_it_goes_on() {
+    let world = World::new();
+    let plugin = root().join("fixtures/plugins/hanging_import");
+    let mut client = world.command(&["install", plugin.to_str().unwrap()]).spawn().unwrap();
+    let mut stderr = BufReader::new(client.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("importing") {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    signal(&client, "INT");
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(client.wait().unwrap().code(), Some(130), "{said}");
+    assert!(said.contains("goes on with it") && said.contains("hint: `pegboard plugins`"), "{said}");
+}
+
+#[test]
+fn an_item_that_ends_its_process_is_dropped_where_items_may_fail() {
+    let world = World::new();
+    fs::create_dir_all(world.data().join("user_modules")).unwrap();
+    let code = "import os\n\ndef numbers():\n    return list(range(30))\n\ndef each(x):\n    if x == 17:\n        \
+                os._exit(3)\n    return x\n\ndef total(values):\n    return sum(values)\n";
+    fs::write(world.data().join("user_modules/deadly.py"), code).unwrap();
+    for (name, partial) in [("some", true), ("all", false)] {
+        world.workflow(
+            name,
+            &format!(
+                "    - {{name: numbers, target: user_modules.deadly.numbers}}\n    \
+                 - {{name: each, type: parameterized, target: user_modules.deadly.each, depends_on: [numbers], options: {{allow_partial_failure: {partial}}}}}\n    \
+                 - {{name: total, target: user_modules.deadly.total, depends_on: [each]}}\n"
+            ),
+        );
+    }
+    let run = world.run(&["run", "some", "--wait", "--json"]).well().json();
+    assert_eq!(run["result"], (0..30).sum::<i64>() - 17, "{run}");
+    assert_eq!((&run["stages"][1]["items"]["done"], &run["stages"][1]["items"]["failed"]), (&29.into(), &1.into()), "{run}");
+    let log = world.run(&["logs", run["name"].as_str().unwrap()]).well().stdout;
+    assert!(log.contains("item 17") && log.contains("exited with status 3"), "{log}");
+    world.run(&["run", "all", "--wait"]).failed(1, &["exited with status 3"]);
 }
 
 #[test]

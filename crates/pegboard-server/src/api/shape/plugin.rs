@@ -65,6 +65,9 @@ pub struct PluginAnswer {
     pub environment: String,
     /// Why it does not load, or why it is parked.
     pub failure: Option<FailureAnswer>,
+    /// What is not right with it, though it loads: other plugins that bring a module of the same name.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// When it was installed first.
     pub installed_at: String,
     /// When its record changed last.
@@ -116,9 +119,10 @@ pub struct WorkerList {
 }
 
 impl PluginAnswer {
-    /// A record with those of `workers` that belong to it.
+    /// A record with those of `workers` that belong to it, beside all `installed`.
     #[must_use]
-    pub fn new(record: PluginRecord, workers: &[WorkerStatus]) -> Self {
+    pub fn new(record: PluginRecord, workers: &[WorkerStatus], installed: &[PluginRecord]) -> Self {
+        let warnings = clashes(&record, installed);
         let (source, requirement, editable) = match record.source {
             PluginSource::Package { requirement, editable, .. } => ("package", Some(without_password(&requirement)), editable),
             PluginSource::Directory { location } => ("directory", Some(without_password(&location)), false),
@@ -139,11 +143,30 @@ impl PluginAnswer {
             contributions: record.contributions.into_iter().map(|c| PluginContribution { kind: c.kind, name: c.name }).collect(),
             environment: record.environment,
             failure: record.failure.map(FailureAnswer::from),
+            warnings,
             installed_at: record.installed_at.to_string(),
             updated_at: record.updated_at.to_string(),
             workers,
         }
     }
+}
+
+/// One sentence for each module that another plugin brings as well; calls find one of the two, that which was installed first.
+fn clashes(record: &PluginRecord, installed: &[PluginRecord]) -> Vec<String> {
+    let mut found = Vec::new();
+    for module in &record.modules {
+        let mut all: Vec<&PluginRecord> = installed.iter().filter(|other| other.modules.contains(module)).collect();
+        all.sort_by_key(|other| (other.installed_at, &other.name));
+        let Some(first) = all.first().filter(|_| all.iter().any(|other| other.name != record.name)) else { continue };
+        let names: Vec<String> = all.iter().map(|other| format!("`{}`", other.name)).collect();
+        found.push(format!(
+            "plugins {} bring the same module `{module}`: targets below it go to `{}`, which was installed first; rename the module \
+             in the others, or uninstall what is not needed",
+            names.join(" and "),
+            first.name
+        ));
+    }
+    found
 }
 
 impl From<WorkerStatus> for WorkerAnswer {

@@ -105,8 +105,11 @@ pub struct ApplyAnswer {
 /// What became of one document.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AppliedResource {
-    /// Whether it is new; else the one with its name was replaced.
+    /// Whether it is new; else the one with its name was replaced, unless it is unchanged.
     pub created: bool,
+    /// Whether it was there already, just so: then nothing was stored.
+    #[serde(default)]
+    pub unchanged: bool,
     /// Problems that did not stop it from being stored, one sentence each.
     pub warnings: Vec<String>,
     /// As stored.

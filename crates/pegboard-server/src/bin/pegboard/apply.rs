@@ -29,7 +29,11 @@ pub(crate) async fn apply(client: &Client, files: &[PathBuf], output: &Output) -
 /// Says what was stored.
 pub(crate) fn applied(answer: &ApplyAnswer, output: &Output) {
     for applied in &answer.applied {
-        let done = if applied.created { "created" } else { "changed" };
+        let done = match (applied.created, applied.unchanged) {
+            (true, _) => "created",
+            (false, true) => "unchanged",
+            (false, false) => "changed",
+        };
         output.line(&format!("{} {} {done}", applied.resource.kind(), applied.resource.name()));
     }
 }

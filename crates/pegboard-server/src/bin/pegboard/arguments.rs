@@ -214,7 +214,7 @@ pub(crate) enum Command {
         #[arg(long, value_parser = ["pending", "running", "finished", "failed", "cancelled", "interrupted"])]
         state: Option<String>,
         /// At most so many.
-        #[arg(long, default_value_t = 20, value_name = "N")]
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = above_zero)]
         limit: usize,
         #[command(flatten)]
         client: ClientArguments,
@@ -444,6 +444,11 @@ pub(crate) struct RunArguments {
     pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) client: ClientArguments,
+}
+
+/// A count of things to list.
+pub(crate) fn above_zero(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "write a whole number above zero".to_owned())
 }
 
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {

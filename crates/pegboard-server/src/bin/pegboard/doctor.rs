@@ -190,11 +190,13 @@ async fn index(settings: &Settings) -> Finding {
     if settings.engine.environments.offline {
         return Finding::ok("package index", "not used: `engine.offline` is set");
     }
-    let index = settings.engine.index_url.clone().or_else(package_index).unwrap_or_else(|| "https://pypi.org/simple".to_owned());
-    let authority = index.split_once("://").map_or(index.as_str(), |(_, rest)| rest).split('/').next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let default_port = if index.starts_with("http://") { 80 } else { 443 };
-    let target = if host.contains(':') { host.to_owned() } else { format!("{host}:{default_port}") };
+    let Some(index) = settings.engine.index_url.clone().or_else(package_index) else {
+        // Which one that is, and whether it can be reached, is the tool's own affair.
+        return Finding::ok("package index", "the default of uv and pip; `engine.index_url` names another");
+    };
+    let Some((host, target)) = place(&index) else {
+        return Finding::ok("package index", format!("{} on this machine", index.trim_start_matches("file://")));
+    };
     match tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(&target)).await {
         Ok(Ok(_)) => Finding::ok("package index", format!("{host} takes connections")),
         _ => Finding::weak(
@@ -202,5 +204,53 @@ async fn index(settings: &Settings) -> Finding {
             format!("{host} does not take a direct connection"),
             "behind a proxy this may be well; else name a reachable index with `engine.index_url`, or set `engine.offline` and install from wheels",
         ),
+    }
+}
+
+/// Host as it is shown, and where to connect to; none for a folder.
+fn place(index: &str) -> Option<(String, String)> {
+    let (scheme, rest) = index.split_once("://").unwrap_or(("https", index));
+    if scheme == "file" {
+        return None;
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let default_port = if scheme == "http" { 80 } else { 443 };
+    // A port follows the last colon, unless that is inside of an IPv6 address.
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.chars().all(|c| c.is_ascii_digit()) && !port.is_empty());
+    let has_port = has_port && (!host.starts_with('[') || host.contains("]:"));
+    let target = if has_port { host.to_owned() } else { format!("{host}:{default_port}") };
+    Some((host.to_owned(), target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_asked_at_its_own_place() {
+        for (index, expected) in [
+            ("https://index.example/simple", Some(("index.example", "index.example:443"))),
+            ("http://me:secret@index.example:8080/simple/", Some(("index.example:8080", "index.example:8080"))),
+            ("http://[::1]/simple", Some(("[::1]", "[::1]:80"))),
+            ("file:///srv/wheels", None),
+        ] {
+            let found = place(index);
+            assert_eq!(found.as_ref().map(|(host, target)| (host.as_str(), target.as_str())), expected, "{index}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_registry_is_named_or_asked_when_none_is_configured() {
+        let sources = pegboard_server::config::Sources { directory: std::env::temp_dir(), ..Default::default() };
+        let mut settings = Settings::load(&sources).unwrap();
+        settings.engine.index_url = None;
+        if package_index().is_none() {
+            let finding = index(&settings).await;
+            assert_eq!(finding.verdict, Verdict::Ok);
+            assert!(!finding.found.contains('/') && finding.found.contains("default"), "{finding:?}");
+        }
+        let source = include_str!("doctor.rs").split("#[cfg(test)]").next().unwrap();
+        assert!(!source.contains("https://"), "doctor falls back to a registry of its own choice");
     }
 }

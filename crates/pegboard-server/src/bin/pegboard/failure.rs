@@ -32,6 +32,11 @@ impl CommandFailure {
         Self { exit, error: None }
     }
 
+    /// Somebody pressed Ctrl-C and something goes on without him.
+    pub(crate) fn left(message: &str, hint: &str) -> Self {
+        Self { exit: STOPPED, ..Error::invalid("left", message).hint(hint).into() }
+    }
+
     /// The server cannot be reached.
     pub(crate) fn no_server(url: &str, reason: &str) -> Self {
         let error = Error::unavailable("server-unreachable", format!("cannot reach a Pegboard server at {url}: {reason}"))

@@ -24,11 +24,12 @@ mod run;
 mod runs;
 mod serve;
 mod start;
+mod usage;
 mod watch;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use pegboard_server::Settings;
 
 use crate::arguments::{Arguments, Command, NewCommand, PluginCommand, RunCommand};
@@ -37,7 +38,10 @@ use crate::failure::CommandFailure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match usage::read() {
+        Ok(arguments) => arguments,
+        Err(failure) => return ExitCode::from(failure.exit),
+    };
     let output = Output::new(arguments.json);
     match execute(arguments, &output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,6 +59,10 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> 
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "pegboard", &mut script);
             output.raw(&String::from_utf8_lossy(&script));
+            Ok(())
+        }
+        Command::Config { reference: true, .. } if output.json => {
+            output.data(&serde_json::json!({ "settings": pegboard_server::config::described() }));
             Ok(())
         }
         Command::Config { reference: true, .. } => {

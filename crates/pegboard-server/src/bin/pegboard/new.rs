@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use pegboard_model::{Error, PluginName, ResourceName};
+use pegboard_server::is_standard_module;
 use serde_json::json;
 
 use crate::failure::CommandFailure;
@@ -21,13 +22,20 @@ const FILES: [(&str, &str); 8] = [
     ("tests/test_stages.py", include_str!("../../../templates/stage-plugin/test_stages.py.txt")),
 ];
 
-/// Words that cannot be the name of a module, and modules that a package of this name would hide or be hidden by.
-const TAKEN: &str = "\
+/// Words that cannot be the name of a module.
+const KEYWORDS: &str = "\
     and as assert async await break class continue def del elif else except finally for from global if import in is lambda \
-    nonlocal not or pass raise return try while with yield abc array ast asyncio calendar cmd code collections copy csv \
-    datetime email enum flowdapt glob html http inspect io json logging math numbers os pathlib pegboard pickle platform \
-    profile queue random re select shutil signal site socket sqlite3 ssl statistics string struct subprocess sys test tests \
-    threading time token types typing unittest user_modules uuid warnings workflows xml zipfile";
+    nonlocal not or pass raise return try while with yield";
+
+/// Names that a plugin's environment has already, or that its package uses for something else.
+const TAKEN: &str = "flowdapt pegboard test tests user_modules workflows";
+
+/// Distributions that plugins use, by the names of their modules: a package of such a name takes the place of the other.
+const WELL_KNOWN: &str = "\
+    aiohttp attrs boto3 catboost click cloudpickle cv2 dash dask datasets django duckdb fastapi flask fsspec httpx jax jinja2 joblib \
+    keras lightgbm matplotlib mlflow networkx nltk numpy onnx opencv optuna orjson packaging pandas pip plotly polars pyarrow pydantic \
+    pytest pyyaml ray requests rich ruff scikit_learn scipy seaborn setuptools six sklearn spacy sqlalchemy statsmodels sympy tensorflow \
+    torch torchvision tqdm transformers typer urllib3 uv wheel workbench xarray xgboost yaml";
 
 /// The two words.
 struct Words {
@@ -49,10 +57,28 @@ impl Words {
         if !module.starts_with(|first: char| first.is_ascii_alphabetic()) {
             return Err(refused("a Python module begins with a letter"));
         }
-        if TAKEN.split(' ').any(|taken| taken == module) {
-            return Err(refused("Python has that word already"));
+        let has = |words: &str| words.split(' ').any(|word| word == module);
+        if has(KEYWORDS) {
+            return Err(refused("it is a word of Python's own"));
+        }
+        if is_standard_module(&module) {
+            return Err(refused(&format!("Python's standard library has a module `{module}`, and one would hide the other")));
+        }
+        if has(TAKEN) {
+            return Err(refused(&format!("the name `{module}` is used already in a plugin's environment or package")));
         }
         Ok(Self { name, module })
+    }
+
+    /// Why the name is a bad choice, though it is possible.
+    fn warning(&self) -> Option<String> {
+        let Self { name, module } = self;
+        WELL_KNOWN.split(' ').any(|word| word == module).then(|| {
+            format!(
+                "`{name}` is the name of a well-known package: yours takes its place, for itself and for what it depends on; \
+                 better choose another, such as `{name}-stages`"
+            )
+        })
     }
 
     fn fill(&self, text: &str) -> String {
@@ -65,6 +91,9 @@ pub(crate) fn stage_plugin(name: &str, directory: Option<&Path>, output: &Output
     let words = Words::of(name).map_err(CommandFailure::usage)?;
     let folder = directory.map_or_else(|| PathBuf::from(&words.name), Path::to_owned);
     let written = write(&words, &folder)?;
+    if let Some(warning) = words.warning() {
+        output.note(&format!("warning: {warning}"));
+    }
     if output.json {
         output.data(&json!({ "name": words.name, "directory": folder, "files": written }));
         return Ok(());
@@ -128,6 +157,10 @@ mod tests {
             ("1a", None),
             ("class", None),
             ("json", None),
+            ("tomllib", None),
+            ("Concurrent", None),
+            ("flowdapt", None),
+            ("numpy", Some(("numpy", "numpy"))),
             ("Tests", None),
             ("../evil", None),
             ("a b", None),
@@ -137,6 +170,17 @@ mod tests {
         ] {
             let words = Words::of(given).ok();
             assert_eq!(words.as_ref().map(|words| (words.name.as_str(), words.module.as_str())), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn why_a_name_cannot_be_or_better_would_not_be() {
+        let reason = |name: &str| Words::of(name).err().map(|error| error.message).unwrap_or_default();
+        assert!(reason("statistics").contains("standard library"), "{}", reason("statistics"));
+        assert!(reason("lambda").contains("a word of Python's own"), "{}", reason("lambda"));
+        for (name, is_known) in [("numpy", true), ("scikit-learn", true), ("Pandas", true), ("churn-models", false)] {
+            let warning = Words::of(name).unwrap().warning();
+            assert_eq!(warning.as_ref().is_some_and(|warning| warning.contains("-stages`")), is_known, "{name}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! `pegboard install`, `upgrade`, `uninstall`, `plugins`, `plugin show`, `plugin reload`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use futures::StreamExt as _;
@@ -20,8 +21,19 @@ pub(crate) async fn install(client: &Client, arguments: &InstallArguments, outpu
         index_url: arguments.index_url.clone(),
         original_flowdapt: arguments.original_flowdapt,
     };
-    let plugin = install_body(client, &body, output).await?;
+    let plugin = unless_left(install_body(client, &body, output)).await?;
     installed(&plugin, output)
+}
+
+/// Waits for an install; Ctrl-C leaves, and the server goes on.
+async fn unless_left<T>(work: impl Future<Output = Result<T, CommandFailure>>) -> Result<T, CommandFailure> {
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Err(CommandFailure::left(
+            "left before the install is done; the server goes on with it",
+            "`pegboard plugins` says what becomes of it, `pegboard uninstall NAME` takes it away",
+        )),
+    }
 }
 
 /// Installs and shows the steps.
@@ -48,7 +60,7 @@ pub(crate) async fn upgrade(
 ) -> Result<(), CommandFailure> {
     let requirement = requirement.map(from_here).transpose()?;
     let body = UpgradeBody { requirement, index_url: index_url.map(str::to_owned) };
-    let plugin = upgrade_body(client, name, &body, output).await?;
+    let plugin = unless_left(upgrade_body(client, name, &body, output)).await?;
     installed(&plugin, output)
 }
 
@@ -75,6 +87,9 @@ pub(crate) async fn list(client: &Client, output: &Output) -> Result<(), Command
             vec![plugin.name.clone(), plugin.version.clone(), plugin.state.clone(), plugin.workers.len().to_string(), failure]
         };
         output.table(&["NAME", "VERSION", "STATE", "WORKERS", "FAILURE"], answer.plugins.iter().map(row).collect());
+        // Each of the plugins says so.
+        let warnings: BTreeSet<&String> = answer.plugins.iter().flat_map(|plugin| &plugin.warnings).collect();
+        warnings.into_iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     }
     Ok(())
 }
@@ -120,6 +135,7 @@ fn print(plugin: &PluginAnswer, output: &Output) {
         };
         output.table(&["PROCESS", "STATE", "CALLS", "MEMORY", "STARTED"], plugin.workers.iter().map(row).collect());
     }
+    plugin.warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     if let Some(failure) = &plugin.failure {
         output.plugin_failure(failure);
     }
@@ -132,6 +148,7 @@ fn installed(plugin: &PluginAnswer, output: &Output) -> Result<(), CommandFailur
     } else {
         output.line(&format!("{} {} {}", plugin.name, plugin.version, plugin.state));
     }
+    plugin.warnings.iter().for_each(|warning| output.note(&format!("warning: {warning}")));
     match &plugin.failure {
         Some(failure) if plugin.state != "ready" => {
             output.plugin_failure(failure);

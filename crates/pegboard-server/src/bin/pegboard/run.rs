@@ -50,10 +50,13 @@ pub(crate) async fn stay(client: &Client, run: &RunAnswer, show: bool, output: &
                 ended = &mut following => break ended?,
                 _ = tokio::signal::ctrl_c() => {
                     if stopped {
-                        return Err(CommandFailure::silent(STOPPED));
+                        return Err(CommandFailure::left(
+                            &format!("left before run {} has ended; the server goes on cancelling it", run.name),
+                            &format!("`pegboard run show {}` says how it ended", run.name),
+                        ));
                     }
                     stopped = true;
-                    output.note("cancelling the run; Ctrl-C again leaves at once");
+                    output.note("cancelling the run…; press Ctrl-C again to leave before it has ended");
                     let (client, uid) = (client.clone(), run.uid.clone());
                     // Refused when the run is over already: the stream says so.
                     tokio::spawn(async move { client.post::<_, RunAnswer>(&["runs", &uid, "cancel"], &Map::new()).await.is_ok() });

@@ -131,7 +131,7 @@ pub(crate) enum HubCommand {
         /// Its id, or its name.
         plugin: String,
         /// At most so many lines, the newest.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = crate::arguments::above_zero)]
         limit: Option<usize>,
         #[command(flatten)]
         client: ClientArguments,
@@ -161,7 +161,7 @@ pub(crate) enum HubCommand {
         #[arg(long, value_name = "SESSION")]
         before: Option<String>,
         /// At most so many.
-        #[arg(long, default_value_t = 20, value_name = "N")]
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = crate::arguments::above_zero)]
         limit: usize,
         #[command(flatten)]
         client: ClientArguments,

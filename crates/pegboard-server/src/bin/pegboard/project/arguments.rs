@@ -31,7 +31,7 @@ pub(crate) enum ProjectCommand {
         #[arg(long, default_value_t = 0, value_name = "N")]
         skip: u64,
         /// At most so many.
-        #[arg(long, default_value_t = 100, value_name = "N")]
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = crate::arguments::above_zero)]
         limit: usize,
         #[command(flatten)]
         client: ClientArguments,
@@ -102,7 +102,7 @@ pub(crate) enum ProjectCommand {
         #[arg(long, default_value_t = 0, value_name = "N")]
         skip: u64,
         /// At most so many.
-        #[arg(long, default_value_t = 100, value_name = "N")]
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = crate::arguments::above_zero)]
         limit: usize,
         #[command(flatten)]
         client: ClientArguments,
@@ -119,7 +119,7 @@ pub(crate) enum ProjectCommand {
         #[arg(long, default_value_t = 0, value_name = "N")]
         skip: u64,
         /// At most so many.
-        #[arg(long, default_value_t = 100, value_name = "N")]
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = crate::arguments::above_zero)]
         limit: usize,
         #[command(flatten)]
         client: ClientArguments,
