@@ -45,7 +45,7 @@ impl Uv {
         arguments.extend([plugin.into(), host.into()]);
         arguments.extend(["--no-header", "--annotation-style", "line", "--python"].map(OsString::from));
         arguments.push(question.python.program.clone().into());
-        let mut refused = None;
+        let mut is_last = false;
         let answer = loop {
             let program = self.program(arguments.clone(), offline).directory(folder).variables(index(question.index_url));
             let answer = tool::run(program, INSTALL_DEADLINE, Some((question.progress, "resolve"))).await?;
@@ -53,15 +53,12 @@ impl Uv {
                 break answer;
             }
             let failure = explain::failure(&answer, question.requirement.shown(), &question.python.version, offline);
-            // The host's lines are enough for most; a package that pins another version of what we replace needs the override. What
-            // it refuses as well was refused for what was said first.
-            if let Some(refused) = refused {
-                return Err(refused);
-            }
-            if failure.code != "resolution-impossible" {
+            // The host's lines are enough for most; a package that pins another version of what we replace needs the override.
+            let may_be_a_pin = offline || matches!(failure.code.as_str(), "resolution-impossible" | "requirement-not-found");
+            if is_last || !may_be_a_pin {
                 return Err(failure);
             }
-            refused = Some(failure);
+            is_last = true;
             arguments.extend(["--overrides".into(), overrides.into()]);
         };
         let mut lock = Lock::parse(&answer.stdout, plugin);

@@ -107,11 +107,18 @@ impl World {
 
     /// A wheel with one module that knows its version, in a folder that `index` makes an index of.
     fn wheel(&self, name: &str, version: &str, requires: &[&str], entry_point: &str) -> PathBuf {
+        self.wheel_with(name, version, requires, entry_point, "")
+    }
+
+    /// The same, its module ends with `text`.
+    fn wheel_with(&self, name: &str, version: &str, requires: &[&str], entry_point: &str, text: &str) -> PathBuf {
         let folder = self.path("index").join(name);
         fs::create_dir_all(&folder).unwrap();
         let requires = requires.join("\n");
-        let shown =
-            python(Path::new("python3"), &["-I", "-c", WHEEL, folder.to_str().unwrap(), name, version, &requires, entry_point]);
+        let shown = python(
+            Path::new("python3"),
+            &["-I", "-c", WHEEL, folder.to_str().unwrap(), name, version, &requires, entry_point, text],
+        );
         PathBuf::from(shown.trim())
     }
 
@@ -135,13 +142,13 @@ impl World {
 
 const WHEEL: &str = r#"
 import sys, zipfile
-folder, name, version, requires, point = sys.argv[1:]
+folder, name, version, requires, point, text = sys.argv[1:]
 module = name.replace("-", "_")
 path = f"{folder}/{module}-{version}-py3-none-any.whl"
 info = f"{module}-{version}.dist-info"
 lines = "".join(f"Requires-Dist: {line}\n" for line in requires.splitlines())
 files = {
-    f"{module}.py": f"VERSION = '{version}'\n",
+    f"{module}.py": f"VERSION = '{version}'\n{text}",
     f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: made for a test\n{lines}",
     f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
 }
@@ -258,6 +265,42 @@ async fn clashing_pins_both_work_at_the_same_time() {
     assert_eq!(ask(&new, "import shared_part; print(shared_part.VERSION)"), "2.0");
     assert_eq!((old_record.name.as_str(), new_record.name.as_str()), ("needs-old", "needs-new"));
     assert_eq!(new_record.metadata.requirements, ["shared-part==2.0", "flowdapt"]);
+}
+
+#[tokio::test]
+async fn extras_of_our_packages_are_kept_and_other_versions_of_them_do_not_matter() {
+    let world = World::new().await;
+    world.wheel("numpy", "1.26.4", &[], "");
+    world.wheel("pandas", "2.0.2", &[], "");
+    world.wheel("pyarrow", "15.0", &[], "");
+    world.wheel("with-extra", "1.0", &["flowdapt[frames]>=0.1.2,<1"], "with_extra");
+    world.wheel("with-pin", "1.0", &["flowdapt==0.1.50"], "with_pin");
+    let environments = world.open().await;
+    for (name, module) in [("with-extra", "pyarrow"), ("with-pin", "with_pin")] {
+        let made = environments.install(&world.indexed(name), &world.progress()).await;
+        let (environment, _) = made.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let code = format!("import {module}; from importlib.metadata import version; print(version('flowdapt'))");
+        assert_eq!(ask(&environment, &code), "0.1.52+pegboard", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_stores_frames_finds_what_the_original_brings() {
+    let world = World::new().await;
+    for (name, version) in [("numpy", "1.26.4"), ("pandas", "2.0.2"), ("pyarrow", "15.0")] {
+        world.wheel(name, version, &[], "");
+    }
+    let stores = "def stage():\n    from flowdapt.compute.artifacts.dataset.dataframes import dataframe_to_artifact\n";
+    world.wheel_with("stores", "1.0", &["flowdapt"], "stores", stores);
+    world.wheel("slim", "1.0", &["flowdapt"], "slim");
+    let environments = world.open().await;
+    let code = "import importlib.util as u; print(u.find_spec('pyarrow') is not None)";
+    for (name, has) in [("stores", "True"), ("slim", "False")] {
+        let made = environments.install(&world.indexed(name), &world.progress()).await;
+        let (environment, record) = made.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        assert_eq!((record.name.as_str(), ask(&environment, code).as_str()), (name, has));
+    }
+    assert!(world.told().contains("adding numpy, pandas and pyarrow"), "{}", world.told());
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 /// Keys of a stage that have a place of their own in the model.
 const STAGE_KEYS: &[&str] = &["id", "type", "name", "next", "assignedTo", "pluginId", "consensusId"];
+/// Between two stages that nobody has put anywhere.
+const STAGE_WIDTH: usize = 300;
 
 pub(crate) fn project(project: &Project, assets: u64) -> Json {
     let batches: Vec<Json> =
@@ -20,7 +22,7 @@ pub(crate) fn project(project: &Project, assets: u64) -> Json {
         "categorySchema": schema::write(&project.schema),
         "batches": batches,
         "tags": batches,
-        "stages": project.stages.iter().map(stage).collect::<Vec<_>>(),
+        "stages": project.stages.iter().enumerate().map(|(place, each)| stage(place, each)).collect::<Vec<_>>(),
         "assetBuilderTemplates": [],
         "organization": project.organization.to_string(),
         "owner": project.owner.to_string(),
@@ -43,12 +45,13 @@ pub(crate) fn project(project: &Project, assets: u64) -> Json {
     record
 }
 
-pub(crate) fn stage(stage: &LabelStage) -> Json {
+/// The stage at this place of its project. One that nobody has put anywhere stands right of the one before, as scripts sort by that.
+pub(crate) fn stage(place: usize, stage: &LabelStage) -> Json {
     let mut record = Map::new();
     record.insert("id".to_owned(), stage.id.as_str().into());
     record.insert("type".to_owned(), stage.kind.as_str().into());
     record.insert("name".to_owned(), stage.name.as_str().into());
-    record.insert("position".to_owned(), json!({ "x": 0, "y": 0 }));
+    record.insert("position".to_owned(), json!({ "x": place * STAGE_WIDTH, "y": 0 }));
     record.insert("next".to_owned(), stage.next.clone().into());
     record.insert("assignedTo".to_owned(), stage.assigned_to.clone().into());
     if let Some(plugin) = stage.plugin {
@@ -266,7 +269,7 @@ mod tests {
             { "id": "Complete", "type": "Complete", "name": "Complete", "position": { "x": 0, "y": 0 }, "next": [], "assignedTo": [] },
         ]);
         let stages = read_stages(&sent).unwrap();
-        assert_eq!(Json::from(stages.iter().map(stage).collect::<Vec<_>>()), sent);
+        assert_eq!(Json::from(stages.iter().enumerate().map(|(place, each)| stage(place, each)).collect::<Vec<_>>()), sent);
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl ProjectAnswer {
             kind: project.kind.clone(),
             organization: project.organization.to_string(),
             schema: pegboard_hub::labelling::schema::write(&project.schema),
-            stages: project.stages.iter().map(stage_record).collect(),
+            stages: project.stages.iter().enumerate().map(|(place, stage)| stage_record(place, stage)).collect(),
             batches: batches.collect(),
             assets,
             tasks,

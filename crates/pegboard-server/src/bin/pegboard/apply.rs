@@ -12,7 +12,7 @@ use crate::output::Output;
 
 pub(crate) async fn apply(client: &Client, files: &[PathBuf], output: &Output) -> Result<(), CommandFailure> {
     let mut all = ApplyAnswer { applied: Vec::new() };
-    for file in files {
+    for file in &documents(files)? {
         let answer = apply_text(client, read(file).await?).await.map_err(|failure| named(failure, file))?;
         if !output.json {
             applied(&answer, output);
@@ -56,6 +56,31 @@ pub(crate) fn workflows(answer: &ApplyAnswer) -> Vec<&str> {
 /// Sends a text to be stored.
 pub(crate) async fn apply_text(client: &Client, text: String) -> Result<ApplyAnswer, CommandFailure> {
     client.post_text(&["apply"], text).await
+}
+
+/// The files, and those that hold documents in the folders among them, by name.
+fn documents(files: &[PathBuf]) -> Result<Vec<PathBuf>, CommandFailure> {
+    let mut all = Vec::with_capacity(files.len());
+    for file in files {
+        if !file.is_dir() {
+            all.push(file.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let unreadable = |error| Error::invalid("file", format!("cannot read the folder `{}`: {error}", file.display()));
+        let mut found: Vec<PathBuf> =
+            entries.map_err(|error| CommandFailure::usage(unreadable(error)))?.iter().map(std::fs::DirEntry::path).collect();
+        found.retain(|path| {
+            path.is_file() && path.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
+        });
+        if found.is_empty() {
+            let message = format!("the folder `{}` has no file that ends with .yaml, .yml or .json", file.display());
+            return Err(CommandFailure::usage(Error::not_found("file", message)));
+        }
+        found.sort();
+        all.append(&mut found);
+    }
+    Ok(all)
 }
 
 /// A file, or standard input for `-`.

@@ -113,7 +113,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  pegboard apply workflow.yaml triggers.yaml\n  generate-workflow | pegboard apply -\n\nA file may hold several documents of all kinds; it is stored as a whole or not at all."
     )]
     Apply {
-        /// Files; `-` reads standard input.
+        /// Files, folders of files; `-` reads standard input.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]

@@ -1,6 +1,6 @@
 //! `pegboard runs`, `run show`, `logs`, `cancel`.
 
-use pegboard_server::shape::{LogPage, RunAnswer, RunList};
+use pegboard_server::shape::{ItemsAnswer, LogPage, RunAnswer, RunList};
 use serde_json::Map;
 
 use crate::client::Client;
@@ -70,6 +70,12 @@ pub(crate) async fn show(client: &Client, id: &str, output: &Output) -> Result<(
         output.data(&run.result);
     }
     Ok(())
+}
+
+/// `7/24`, `6/24, 1 failed`.
+fn items(items: ItemsAnswer) -> String {
+    let failed = if items.failed > 0 { format!(", {} failed", items.failed) } else { String::new() };
+    format!("{}/{}{failed}", items.done, items.total)
 }
 
 pub(crate) async fn logs(client: &Client, run: &str, go_on: bool, output: &Output) -> Result<(), CommandFailure> {
