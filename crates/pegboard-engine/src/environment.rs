@@ -258,7 +258,7 @@ impl Environments {
                 progress,
             };
             let lock = resolve::resolve(&inner.options, &installer, &question).await?;
-            if !lock.has("apscheduler") || lock.has("setuptools") {
+            if !lock.has("apscheduler") || extra.len() > inner.options.extra.len() || requirements.contains("setuptools") {
                 break lock;
             }
             extra.push(SETUPTOOLS.to_owned());
