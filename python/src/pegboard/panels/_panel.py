@@ -6,7 +6,7 @@ Invariant: what a plugin does wrong becomes values for its own place, never an e
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dash import no_update
@@ -252,8 +252,7 @@ def _described(value: Any) -> str:
     if value is None:
         return "None"
     article = "an" if type(value).__name__[0].lower() in "aeiou" else "a"
-    size = f" of {len(value)}" if isinstance(value, Sequence) else ""
-    return f"{article} {type(value).__name__}{size}"
+    return f"{article} {type(value).__name__}"
 
 
 def _line(thing: Any) -> int | None:
