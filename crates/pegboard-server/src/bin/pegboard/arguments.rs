@@ -388,6 +388,9 @@ pub(crate) struct ServerArguments {
     /// The data directory, made when absent [default: pegboard-data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<String>,
+    /// Folder with panels, views and pages for the dashboard, or `s3://bucket/prefix`; may be given several times.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) plugins: Vec<String>,
 }
 
 #[derive(Args, Debug, Default)]
@@ -470,6 +473,8 @@ impl Arguments {
                 "server.data",
                 server.data.clone(),
             );
+            let plugins = (!server.plugins.is_empty()).then(|| server.plugins.join(","));
+            sources = sources.flag("--plugins", "dashboard.plugins", plugins);
         }
         if let Command::Dev(dev) = &self.command {
             let folder = std::path::absolute(&dev.directory).unwrap_or_else(|_| dev.directory.clone());
