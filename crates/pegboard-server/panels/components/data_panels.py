@@ -19,10 +19,10 @@ class FeatureSetDetails(data_details.DataDetails):
     plugin_input_type = PluginInputType.FEATURE_SET
 
 
-class _Table(PluginInterface):
+class DataSourceTable(PluginInterface):
     """Sample, spread and correlations of a table. Only a sample ever leaves the catalog."""
 
-    auto_load_page = PluginPage.NONE
+    auto_load_page = PluginPage.DATA_SOURCE
     plugin_input_type = PluginInputType.DATA_SOURCE
 
     def __init__(self) -> None:
@@ -68,10 +68,6 @@ class _Table(PluginInterface):
         return [self.violins.update_properties(self.artifact), self.correlations.update_properties(self.artifact)]
 
 
-class DataSourceTable(_Table):
-    auto_load_page = PluginPage.DATA_SOURCE
-
-
-class FeatureSetTable(_Table):
+class FeatureSetTable(DataSourceTable):
     auto_load_page = PluginPage.FEATURE_SET
     plugin_input_type = PluginInputType.FEATURE_SET

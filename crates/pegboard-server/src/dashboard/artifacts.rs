@@ -12,6 +12,7 @@ const READ: usize = 500;
 /// Pixels.
 const HEADER: usize = 36;
 const ROW: usize = 25;
+const SCROLLBAR: usize = 20;
 const TALLEST: usize = 320;
 
 /// One page.
@@ -119,7 +120,7 @@ impl ArtifactPage {
         for hidden in ["name", "id"] {
             definitions.push(json!({ "headerName": hidden, "field": hidden, "hide": true }));
         }
-        let height = (HEADER + ROW * rows.len().max(1) + 2).min(TALLEST);
+        let height = (HEADER + ROW * rows.len().max(1) + SCROLLBAR).min(TALLEST);
         json!({ "type": "AgGrid", "namespace": "dash_ag_grid", "props": {
             "id": id,
             "columnDefs": definitions,
@@ -137,7 +138,6 @@ impl ArtifactPage {
                     "defaultMaxWidth": 400,
                     "columnLimits": [{ "colId": "Health", "maxWidth": 100 }, { "colId": "Owner", "maxWidth": 130 }],
                 },
-                "overlayNoRowsTemplate": format!("No {} yet: publish one with pegboard.catalog or `pegboard catalog add`.", self.title.to_lowercase()),
             },
             "style": { "height": format!("{height}px") },
         } })

@@ -88,7 +88,6 @@ pub(crate) struct Standing {
     pub(crate) is_loading: bool,
     pub(crate) took: Duration,
     pub(crate) loaded_at: Option<SystemTime>,
-    pub(crate) edition: u64,
 }
 
 impl PanelFile {
@@ -127,7 +126,6 @@ impl PanelFile {
             is_loading: state.is_loading,
             took: state.took,
             loaded_at: state.loaded_at,
-            edition: state.edition,
         }
     }
 

@@ -81,7 +81,7 @@ fn page(site: &Site, theme: &str) -> String {
     let mut script = |url: String| {
         let _ = writeln!(head, "<script src=\"{}\"></script>", escape(&url));
     };
-    let scripts = &site.environment.scripts;
+    let scripts = &site.environment;
     for (package, path) in scripts.before.iter().chain(&scripts.libraries) {
         script(link(site, package, path));
     }
@@ -110,7 +110,7 @@ fn config(site: &Site) -> Json {
         "show_undo_redo": false,
         "suppress_callback_exceptions": true,
         "update_title": "Updating...",
-        "children_props": site.children_props,
+        "children_props": site.environment.children_props,
         "serve_locally": true,
         "dash_version": version("dash"),
         "python_version": version("python"),

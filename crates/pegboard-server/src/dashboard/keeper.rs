@@ -17,7 +17,8 @@ use serde_json::Value as Json;
 use super::file::FileKind;
 use super::folders::{Found, Stamp, Watch, scan, stamps};
 use super::site::{Part, can_swap};
-use super::told::{Environment, Loaded};
+use super::environment::Environment;
+use super::told::{Libraries, Loaded};
 use super::{Change, PREFIX, PanelFile, Phase, Site, assets, call};
 use crate::app::App;
 use crate::config::PluginFolder;
@@ -25,32 +26,7 @@ use crate::config::PluginFolder;
 /// What every file can count on, besides its folder's own `requirements.txt`.
 const REQUIREMENTS: &str = "workbench[dashboard]\n";
 /// What the parked interpreter imports: workers are copies of it.
-const PRELOAD: &[&str] = &[
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "networkx",
-    "plotly.graph_objects",
-    "plotly.express",
-    "plotly.subplots",
-    "plotly.io",
-    "dash",
-    "dash_bootstrap_components",
-    "dash_ag_grid",
-    "workbench.api",
-    "workbench.cached.cached_meta",
-    "workbench.cached.cached_model",
-    "workbench.cached.cached_endpoint",
-    "workbench.cached.cached_data_source",
-    "workbench.cached.cached_feature_set",
-    "workbench.web_interface.components.plugin_interface",
-    "workbench.web_interface.components.plugins.ag_table",
-    "workbench.web_interface.components.plugins.model_details",
-    "workbench.web_interface.components.plugins.model_plot",
-    "workbench.web_interface.utils.page_callbacks",
-    "workbench.utils.plugin_manager",
-    "pegboard.panels",
-];
+const PRELOAD: &[&str] = &["numpy", "pandas", "pyarrow", "pegboard.panels._warm"];
 /// Files that load side by side.
 const AT_ONCE: usize = 4;
 /// How often folders are looked at although nothing was heard of them.
@@ -148,8 +124,9 @@ impl<'a> Keeper<'a> {
         let answer = call::invoke(self.app, &name, "pegboard.panels.host", Bytes::from_static(b"{}"), Duration::from_secs(60)).await;
         self.app.engine.unhost(&name).await;
         let answer = answer.map_err(cannot_make)?;
-        serde_json::from_slice(&answer)
-            .map_err(|error| Error::internal("dashboard", format!("the panels' environment describes itself unreadably: {error}")))
+        let said: Libraries = serde_json::from_slice(&answer)
+            .map_err(|error| Error::internal("dashboard", format!("the panels' environment describes itself unreadably: {error}")))?;
+        Ok(tokio::task::spawn_blocking(move || Environment::of(said)).await.unwrap_or_default())
     }
 
     async fn keep(mut self) {
@@ -202,7 +179,7 @@ impl<'a> Keeper<'a> {
         let other_assets = assets != self.assets;
         self.assets = assets;
         if self.editions == 0 || !gone.is_empty() || other_assets || !loaded.is_empty() {
-            self.publish(&found, &loaded, !gone.is_empty() || other_assets);
+            self.publish(&found, &loaded, !gone.is_empty() || other_assets).await;
         }
     }
 
@@ -329,7 +306,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Makes the site and tells open pages.
-    fn publish(&mut self, found: &[Found], loaded: &[Outcome], is_other: bool) {
+    async fn publish(&mut self, found: &[Found], loaded: &[Outcome], is_other: bool) {
         let files = self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut order: Vec<Arc<PanelFile>> = found.iter().filter_map(|found| files.get(&found.path)).cloned().collect();
         order.extend(files.values().filter(|file| found.iter().all(|found| found.path != file.path)).cloned());
@@ -338,7 +315,14 @@ impl<'a> Keeper<'a> {
             .filter_map(|file| file.loaded().map(|(loaded, edition)| Part { file, loaded, edition }))
             .collect();
         self.editions += 1;
-        let site = Site::merge(self.editions, Arc::clone(&self.environment), &parts, self.assets.clone());
+        let libraries: Vec<Libraries> = parts.iter().map(|part| part.loaded.libraries.clone()).collect();
+        let mut environment = (*self.environment).clone();
+        let add_all = move || {
+            libraries.iter().for_each(|more| environment.add(more));
+            environment
+        };
+        let environment = tokio::task::spawn_blocking(add_all).await.unwrap_or_default();
+        let site = Site::merge(Arc::new(environment), &parts, self.assets.clone());
         for message in site.problems.values().flatten() {
             tracing::warn!(file = message.file, "{}", message.text);
         }

@@ -213,6 +213,11 @@ async fn artifact(app: &App, site: &Site, page: &'static ArtifactPage) -> Result
         html("H2", json!({ "children": page.title })),
         page.grid(&page.table(), rows, usize::MAX),
     ];
+    if is_empty {
+        let kind = page.prefix.trim_end_matches('s').replace('_', "-");
+        let text = format!("Nothing is published yet: a workflow does it with pegboard.catalog, you do it with `pegboard catalog add {kind}`.");
+        children.push(html("P", json!({ "className": "pegboard-message", "children": text })));
+    }
     let class = if is_empty { "pegboard-columns pegboard-empty" } else { "pegboard-columns" };
     children.push(block(class, json!([block("pegboard-details", json!(nodes(details))), block("pegboard-plots", json!(nodes(plots)))])));
     if !theirs.is_empty() || !broken.is_empty() {

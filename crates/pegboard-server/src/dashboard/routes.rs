@@ -9,7 +9,7 @@ use pegboard_model::Error;
 use serde_json::json;
 
 use super::update::{as_json, update};
-use super::{Site, events, index, node, pages, suites, theme};
+use super::{Site, events, index, pages, suites, theme};
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -62,10 +62,5 @@ impl Site {
     /// The layout's JSON for a theme.
     pub(crate) fn root(&self, theme: &str) -> String {
         index::layout_text(self, theme)
-    }
-
-    /// A notice that stands alone.
-    pub(crate) fn notice(title: &str, failure: &super::PanelFailure) -> serde_json::Value {
-        node::notice(title, failure)
     }
 }

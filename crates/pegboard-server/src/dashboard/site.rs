@@ -14,12 +14,11 @@ use super::assets::Asset;
 use super::file::PanelFile;
 use super::mark::has_patterns;
 use super::node;
-use super::told::{Environment, InlineScript, Loaded, Message, Page, Panel, PanelFailure};
+use super::environment::Environment;
+use super::told::{InlineScript, Loaded, Message, Page, Panel, PanelFailure};
 
 /// Everything that browsers are told, made anew when a file changes.
 pub(crate) struct Site {
-    /// Counts the sites of this server.
-    pub(crate) edition: u64,
     pub(crate) environment: Arc<Environment>,
     pub(crate) dependencies: Bytes,
     /// By the output key that the browser sends.
@@ -28,7 +27,6 @@ pub(crate) struct Site {
     pub(crate) pages: Vec<SitePage>,
     pub(crate) inline_scripts: Vec<InlineScript>,
     pub(crate) assets: Vec<Asset>,
-    pub(crate) children_props: Map<String, Json>,
     /// What did not fit together, by key of the file.
     pub(crate) problems: BTreeMap<u64, Vec<Message>>,
 }
@@ -126,7 +124,7 @@ struct Merge {
 
 impl Site {
     /// Puts the parts together, in their order.
-    pub(crate) fn merge(edition: u64, environment: Arc<Environment>, parts: &[Part], assets: Vec<Asset>) -> Self {
+    pub(crate) fn merge(environment: Arc<Environment>, parts: &[Part], assets: Vec<Asset>) -> Self {
         let dependencies = own_callbacks(&environment);
         let outputs = dependencies.iter().filter_map(|spec| spec.get("output")?.as_str());
         let written = outputs.flat_map(references).map(str::to_owned).collect();
@@ -150,16 +148,12 @@ impl Site {
         let pages = merge.pages(parts);
         let mut inline_scripts: Vec<InlineScript> = Vec::new();
         let mut names = HashSet::new();
-        let mut children_props = environment.children_props.clone();
         for part in parts {
             inline_scripts.extend(part.loaded.inline_scripts.iter().filter(|script| names.insert(script.name.clone())).cloned());
-            for (namespace, props) in &part.loaded.libraries.children_props {
-                children_props.entry(namespace.clone()).or_insert_with(|| props.clone());
-            }
         }
         let dependencies = serde_json::to_vec(&merge.dependencies).unwrap_or_default().into();
         let Merge { owners, problems, .. } = merge;
-        Self { edition, environment, dependencies, owners, panels, pages, inline_scripts, assets, children_props, problems }
+        Self { environment, dependencies, owners, panels, pages, inline_scripts, assets, problems }
     }
 
     /// The panel of that key.
@@ -170,7 +164,8 @@ impl Site {
     /// Name of the theme that a viewer has chosen, if there is one of that name.
     pub(crate) fn theme<'a>(&'a self, chosen: Option<&'a str>) -> &'a str {
         let known = |name: &&str| self.environment.themes.iter().any(|theme| theme.name == *name);
-        chosen.filter(known).unwrap_or("dark")
+        let default = || self.environment.themes.iter().find(|theme| theme.is_default).map_or("dark", |theme| theme.name.as_str());
+        chosen.filter(known).unwrap_or_else(default)
     }
 }
 

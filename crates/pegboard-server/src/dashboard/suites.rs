@@ -24,7 +24,7 @@ pub(crate) fn link(site: &Site, package: &str, path: &str) -> String {
     let (first, rest) = name.split_once('.').unwrap_or((name, ""));
     let version: String = file.version.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' }).collect();
     let slash = if folder.is_empty() { "" } else { "/" };
-    format!("{PREFIX}_dash-component-suites/{package}/{folder}{slash}{first}.v{version}m{}.{rest}", file.modified as u64)
+    format!("{PREFIX}_dash-component-suites/{package}/{folder}{slash}{first}.v{version}m{}.{rest}", file.modified)
 }
 
 /// The path without its fingerprint, and whether it had one.
@@ -55,7 +55,7 @@ pub(crate) async fn suite(
     let files = site.environment.files.get(&package).ok_or_else(missing)?;
     let file = files.get(&plain).or_else(|| files.get(&path)).ok_or_else(missing)?;
     let caching = if is_fixed { FOR_EVER } else { "no-cache" };
-    serve(&file.path, &plain, file.bytes, file.modified as u64, caching, &headers).await
+    serve(&file.path, &plain, file.bytes, file.modified, caching, &headers).await
 }
 
 /// `GET assets/{path}`.

@@ -43,10 +43,16 @@ pub(crate) struct Loaded {
     pub(crate) pages: Vec<Page>,
     pub(crate) callbacks: Vec<Map<String, Json>>,
     pub(crate) inline_scripts: Vec<InlineScript>,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) libraries: Libraries,
     pub(crate) files: Vec<PathBuf>,
     pub(crate) messages: Vec<Message>,
     pub(crate) error: Option<PanelFailure>,
+}
+
+/// Null means nothing.
+fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// One panel.
@@ -99,12 +105,36 @@ pub(crate) struct InlineScript {
     pub(crate) source: String,
 }
 
-/// Component libraries that a file uses.
+/// Component libraries: of the environment, or those that a file uses beyond them.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Libraries {
-    pub(crate) namespaces: Vec<String>,
+    pub(crate) libraries: Resources,
+    pub(crate) packages: BTreeMap<String, Package>,
     pub(crate) children_props: Map<String, Json>,
+    pub(crate) versions: BTreeMap<String, Option<String>>,
+    pub(crate) themes: Vec<Theme>,
+}
+
+/// Package and path of scripts and style sheets, in the order of the index.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Resources {
+    pub(crate) scripts: Vec<(String, String)>,
+    pub(crate) styles: Vec<(String, String)>,
+    /// So many scripts stand before those of libraries and assets.
+    pub(crate) before: usize,
+    /// So many stand behind them.
+    pub(crate) after: usize,
+}
+
+/// What browsers may have of a package.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Package {
+    pub(crate) version: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) files: Vec<String>,
 }
 
 /// A finding about a file.
@@ -125,44 +155,14 @@ pub struct Message {
     pub remedy: Option<String>,
 }
 
-/// The answer to `host`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Environment {
-    pub(crate) versions: BTreeMap<String, Option<String>>,
-    pub(crate) children_props: Map<String, Json>,
-    pub(crate) scripts: Scripts,
-    pub(crate) styles: Vec<(String, String)>,
-    /// Package → path → file.
-    pub(crate) files: BTreeMap<String, BTreeMap<String, SuiteFile>>,
-    pub(crate) themes: Vec<Theme>,
-}
-
-/// Package and path, in the order of the index.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Scripts {
-    pub(crate) before: Vec<(String, String)>,
-    pub(crate) libraries: Vec<(String, String)>,
-    pub(crate) after: Vec<(String, String)>,
-}
-
-/// A file of a package that browsers may have.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct SuiteFile {
-    pub(crate) path: PathBuf,
-    pub(crate) bytes: u64,
-    pub(crate) modified: f64,
-    #[serde(default)]
-    pub(crate) version: String,
-}
-
 /// A theme.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Deserialize)]
 pub(crate) struct Theme {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) dark: bool,
+    #[serde(default)]
+    pub(crate) is_default: bool,
     #[serde(default)]
     pub(crate) custom_css: Option<PathBuf>,
 }

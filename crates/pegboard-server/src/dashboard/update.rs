@@ -241,7 +241,12 @@ fn values(one: &SitePanel, answer: Result<Values, PanelFailure>, with_notice: bo
     let mut texts: Vec<(String, String, Box<RawValue>)> = Vec::new();
     let failure = match answer {
         Ok(answer) => {
+            let failed = answer.error.is_some();
             for ((id, property), value) in one.panel.properties.iter().zip(answer.values) {
+                // Of a failed update, nothing is no value: many components do not survive it.
+                if failed && value.get() == "null" {
+                    continue;
+                }
                 // As short as that, a look is cheap; figures are long.
                 if value.get().len() < 64 && value.get().contains("_dash_no_update") {
                     continue;

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pegboard_server::config::{FlagValue, Sources};
 
+use crate::new::NewCommand;
 use crate::project::{KeyCommand, ProjectCommand, StorageCommand};
 
 use crate::catalog::arguments::CatalogCommand;
@@ -40,7 +41,7 @@ Examples:
   pegboard serve                                start a server at http://127.0.0.1:8480
   pegboard install ./my-plugin --editable       install a plugin from a folder
   pegboard apply workflow.yaml                  store a workflow
-  pegboard new stage-plugin churn               write a plugin to begin with
+  pegboard new stage-plugin churn               write a plugin to begin with, or a panel, view or page
   pegboard dev                                  run its workflow at every save
   pegboard run train --input epochs=3 --follow  run it and watch
   pegboard doctor                               what this machine lacks
@@ -188,7 +189,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
-    /// Write a new plugin package to begin with.
+    /// Write a new plugin to begin with: a package with stages, or a file for the dashboard.
     New {
         #[command(subcommand)]
         command: NewCommand,
@@ -305,21 +306,6 @@ impl ResourceKind {
             other => other.word(),
         }
     }
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum NewCommand {
-    /// A package with two stages, a workflow and tests.
-    #[command(
-        after_help = "Examples:\n  pegboard new stage-plugin churn-models\n  pegboard new stage-plugin churn-models --directory ~/plugins/churn"
-    )]
-    StagePlugin {
-        /// Name of the package: letters, digits, `-` and `_`.
-        name: String,
-        /// Where it is written; must not exist, or be empty [default: the name].
-        #[arg(long, value_name = "DIR")]
-        directory: Option<PathBuf>,
-    },
 }
 
 #[derive(Args, Debug)]

@@ -16,6 +16,7 @@ mod follow;
 mod hub;
 mod listen;
 mod new;
+mod new_panel;
 mod output;
 mod plugin;
 mod project;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use pegboard_server::Settings;
 
-use crate::arguments::{Arguments, Command, NewCommand, PluginCommand, RunCommand};
+use crate::arguments::{Arguments, Command, PluginCommand, RunCommand};
 use crate::client::Client;
 use crate::failure::CommandFailure;
 use crate::output::Output;
@@ -71,9 +72,7 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> 
             let settings = settings()?;
             on_threads(settings.server.threads, demo::demo(settings, *once, output))
         }
-        Command::New { command: NewCommand::StagePlugin { name, directory } } => {
-            new::stage_plugin(name, directory.as_deref(), output)
-        }
+        Command::New { command } => new::write_new(command, output),
         Command::Dev(dev) => {
             let settings = settings()?;
             on_threads(settings.server.threads, dev::dev(settings, dev, output))
