@@ -101,6 +101,13 @@
     }
   }
 
+  // Whether a path of a page, perhaps with variables, is the one that is open.
+  function isOpen(path) {
+    const here = window.location.pathname.replace(/^\/ui\/dash/, "").replace(/\/$/, "").split("/");
+    const there = path.replace(/\/$/, "").split("/");
+    return here.length === there.length && there.every((part, at) => part === here[at] || part.includes("<"));
+  }
+
   function reload() {
     window.location.reload();
   }
@@ -121,6 +128,10 @@
         reload();
       } else if (change.type === "state") {
         if (document.getElementById("pegboard-status")) {
+          reload();
+        }
+      } else if (change.type === "pages") {
+        if (change.paths.some(isOpen)) {
           reload();
         }
       } else {

@@ -21,6 +21,11 @@ pub(crate) enum Change {
         /// Their keys.
         keys: Vec<String>,
     },
+    /// These pages are new: whoever looks at one loads it again.
+    Pages {
+        /// Their paths; `<name>` stands for a variable.
+        paths: Vec<String>,
+    },
     /// The last change of these panels' file does not load, or is mended without being another.
     Notices {
         /// Their keys.

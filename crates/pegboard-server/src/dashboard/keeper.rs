@@ -350,7 +350,11 @@ fn changes(site: &Site, loaded: &[Outcome], is_other: bool) -> Vec<Change> {
     let mut changes = vec![Change::State];
     for outcome in loaded {
         match &outcome.change {
-            Some((Some(old), new)) if can_swap(old, new) => changes.push(Change::Panels { keys: keys(&outcome.file) }),
+            Some((Some(old), new)) if can_swap(old, new) => {
+                changes.push(Change::Panels { keys: keys(&outcome.file) });
+                let paths = new.pages.iter().filter_map(|page| page.path_template.clone().or(page.path.clone()));
+                changes.push(Change::Pages { paths: paths.collect() });
+            }
             Some(_) => changes.push(Change::Site),
             None => changes.push(Change::Notices { keys: keys(&outcome.file) }),
         }

@@ -349,9 +349,13 @@ pub(crate) fn can_swap(old: &Loaded, new: &Loaded) -> bool {
     old.callbacks == new.callbacks
         && old.inline_scripts == new.inline_scripts
         && old.libraries == new.libraries
-        && old.pages.is_empty()
-        && new.pages.is_empty()
+        && places(old) == places(new)
         && shape(old) == shape(new)
+}
+
+/// Where pages lie and how they are called.
+fn places(loaded: &Loaded) -> Vec<(Option<&str>, Option<&str>, &str)> {
+    loaded.pages.iter().map(|page| (page.path.as_deref(), page.path_template.as_deref(), page.name.as_str())).collect()
 }
 
 /// A panel's failure in words, for the list of plugins.
