@@ -19,7 +19,7 @@ use super::folders::{Found, Stamp, Watch, scan, stamps};
 use super::site::{Part, can_swap};
 use super::environment::Environment;
 use super::told::{Libraries, Loaded};
-use super::{Change, PREFIX, PanelFile, Phase, Site, assets, call};
+use super::{Change, PREFIX, PanelFile, Phase, Site, assets, call, remote};
 use crate::app::App;
 use crate::config::PluginFolder;
 
@@ -45,6 +45,7 @@ pub async fn keep_dashboard(app: App) {
         if app.settings.dashboard.plugins.is_empty() {
             app.dashboard.wanted.notified().await;
         }
+        remote::follow_all(&app);
         loop {
             app.dashboard.phase.send_replace(Phase::Preparing);
             match Keeper::start(&app).await {
@@ -91,6 +92,14 @@ impl<'a> Keeper<'a> {
             assets: Vec::new(),
             editions: 0,
         };
+        for folder in &app.settings.dashboard.plugins {
+            // Empty until its first copy is there, which is no reason to complain.
+            if let PluginFolder::Remote(place) = folder {
+                let copy = remote::copy_of(app, place);
+                let made = tokio::fs::create_dir_all(&copy).await;
+                made.map_err(|error| Error::internal("data-directory", format!("cannot make `{}`: {error}", copy.display())))?;
+            }
+        }
         for root in keeper.roots() {
             let path = root.join("requirements.txt");
             if let Ok(text) = tokio::fs::read_to_string(&path).await {
@@ -144,10 +153,10 @@ impl<'a> Keeper<'a> {
     /// Folders on this machine, in order.
     fn roots(&self) -> Vec<PathBuf> {
         let local = |folder: &PluginFolder| match folder {
-            PluginFolder::Local(path) => Some(path.clone()),
-            PluginFolder::Remote(_) => None,
+            PluginFolder::Local(path) => path.clone(),
+            PluginFolder::Remote(place) => remote::copy_of(self.app, place),
         };
-        self.app.settings.dashboard.plugins.iter().filter_map(local).collect()
+        self.app.settings.dashboard.plugins.iter().map(local).collect()
     }
 
     /// Compares folders with workers and brings them in line.

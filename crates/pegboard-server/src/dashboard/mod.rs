@@ -16,6 +16,7 @@ mod mark;
 mod node;
 mod overview;
 mod pages;
+mod remote;
 mod routes;
 mod site;
 mod suites;
@@ -64,6 +65,8 @@ pub(crate) struct Dashboard {
     files: Mutex<BTreeMap<PathBuf, Arc<PanelFile>>>,
     /// What is wrong with folders, by their place.
     folders: Mutex<BTreeMap<String, Error>>,
+    /// What is wrong with folders in object storage.
+    remote_errors: Mutex<BTreeMap<String, Error>>,
     changes: broadcast::Sender<Change>,
     /// Somebody wants the dashboard.
     wanted: Notify,
@@ -79,6 +82,7 @@ impl Default for Dashboard {
             site: RwLock::default(),
             files: Mutex::default(),
             folders: Mutex::default(),
+            remote_errors: Mutex::default(),
             changes: broadcast::channel(CHANGES).0,
             wanted: Notify::new(),
             again: Mutex::default(),
@@ -120,6 +124,7 @@ impl Dashboard {
     /// What is wrong with folders.
     pub(crate) fn folder_errors(&self) -> Vec<(String, Error)> {
         let folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        folders.iter().map(|(place, error)| (place.clone(), error.clone())).collect()
+        let remote = self.remote_errors.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.iter().chain(remote.iter()).map(|(place, error)| (place.clone(), error.clone())).collect()
     }
 }

@@ -95,7 +95,7 @@ async fn content(
     if let Some((page, variables)) = find(site, &path) {
         return Ok(plugin(app, page, variables, search, cookies).await);
     }
-    if let Some(page) = site.pages.iter().find(|page| page.page.module == "not_found_404") {
+    if let Some(page) = site.pages.iter().find(|page| page.page.is_not_found) {
         return Ok(plugin(app, page, Map::new(), search, cookies).await);
     }
     Ok((html("H1", json!({ "children": "404 - Page not found" })), "404 - Page not found".to_owned()))

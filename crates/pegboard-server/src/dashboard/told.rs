@@ -60,9 +60,9 @@ fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(d
 pub(crate) struct Panel {
     pub(crate) class: String,
     /// Value of `PluginPage`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) page: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) id: String,
     #[serde(default)]
     pub(crate) layout: Json,
@@ -86,15 +86,20 @@ pub(crate) struct View {
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Page {
+    #[serde(deserialize_with = "or_default")]
     pub(crate) class: String,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) module: String,
     pub(crate) path: Option<String>,
     pub(crate) path_template: Option<String>,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) name: String,
     pub(crate) title: Option<String>,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) redirect_from: Vec<String>,
     pub(crate) layout: Json,
     pub(crate) layout_is_function: bool,
+    pub(crate) is_not_found: bool,
     pub(crate) error: Option<PanelFailure>,
 }
 

@@ -11,6 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Iterable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -66,12 +67,14 @@ def _execute(path: str) -> ModuleType:
         # A sibling has imported it.
         return present
     spec = importlib.util.spec_from_file_location(_free_name(stem, path), path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None and isinstance(spec.loader, SourceFileLoader)
+    # The byte code cache knows seconds only: it would miss a quick save of the same length. What a plugin imports must not meet one either.
+    sys.dont_write_bytecode = True
     module = importlib.util.module_from_spec(spec)
     # Dataclasses and pickles look their module up.
     sys.modules[spec.name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(spec.loader.source_to_code(spec.loader.get_data(path), path), module.__dict__)
     except BaseException:
         sys.modules.pop(spec.name, None)
         raise
