@@ -4,8 +4,8 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use crate::api::{
-    apply, catalog, configs, dashboard, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers, workers,
-    workflows,
+    apply, catalog, configs, dashboard, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers,
+    workers, workflows,
 };
 
 #[derive(OpenApi)]

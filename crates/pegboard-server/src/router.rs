@@ -11,7 +11,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
-    apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, plugins, projects, runs, status, triggers, workers, workflows,
+    apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, plugins, projects, runs, status,
+    triggers, workers, workflows,
 };
 use crate::app::App;
 use crate::error::{ApiError, panicked};

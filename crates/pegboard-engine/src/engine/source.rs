@@ -76,7 +76,12 @@ impl Sources {
     }
 
     /// Workers in an environment whose parked interpreter imports these modules, not those of the settings.
-    pub(super) fn prepared(self: &Arc<Self>, plugin: &PluginName, environment: Environment, preload: Vec<String>) -> Arc<PluginSource> {
+    pub(super) fn prepared(
+        self: &Arc<Self>,
+        plugin: &PluginName,
+        environment: Environment,
+        preload: Vec<String>,
+    ) -> Arc<PluginSource> {
         let lease = Arc::new(self.lease(environment, preload));
         Arc::new(PluginSource { plugin: plugin.clone(), modules: Vec::new(), called: Vec::new(), edition: None, lease })
     }

@@ -48,7 +48,18 @@ pub(crate) const PAGES: &[ArtifactPage] = &[
         title: "Feature Sets",
         prefix: "feature_sets",
         main: "main_feature_sets",
-        columns: &["Feature Group", "Health", "Owner", "Created", "Modified", "Num Columns", "Input", "Online", "Offline", "Tags"],
+        columns: &[
+            "Feature Group",
+            "Health",
+            "Owner",
+            "Created",
+            "Modified",
+            "Num Columns",
+            "Input",
+            "Online",
+            "Offline",
+            "Tags",
+        ],
     },
     ArtifactPage {
         kind: ArtifactKind::Model,
@@ -67,8 +78,20 @@ pub(crate) const PAGES: &[ArtifactPage] = &[
         prefix: "endpoints",
         main: "main_endpoints",
         columns: &[
-            "Name", "Health", "Owner", "Instance", "Created", "Modified", "Input", "Status", "Config", "Variant", "Capture",
-            "Samp(%)", "Tags", "Monitored",
+            "Name",
+            "Health",
+            "Owner",
+            "Instance",
+            "Created",
+            "Modified",
+            "Input",
+            "Status",
+            "Config",
+            "Variant",
+            "Capture",
+            "Samp(%)",
+            "Tags",
+            "Monitored",
         ],
     },
     ArtifactPage {
@@ -194,7 +217,8 @@ fn health(tags: &[String]) -> String {
         "no_activity" => "➖",
         _ => "",
     };
-    let symbols: String = tags.iter().map(|tag| if symbol(tag).is_empty() { tag.clone() } else { symbol(tag).to_owned() }).collect();
+    let symbols: String =
+        tags.iter().map(|tag| if symbol(tag).is_empty() { tag.clone() } else { symbol(tag).to_owned() }).collect();
     if tags == ["no_activity"] { format!("🟢{symbols}") } else { symbols }
 }
 
@@ -204,7 +228,8 @@ mod tests {
 
     #[test]
     fn health_is_told_by_symbols() {
-        for (tags, shown) in [(&[][..], "🟢"), (&["no_activity"], "🟢➖"), (&["failed", "no_model"], "🔴🔴"), (&["odd"], "odd")] {
+        for (tags, shown) in [(&[][..], "🟢"), (&["no_activity"], "🟢➖"), (&["failed", "no_model"], "🔴🔴"), (&["odd"], "odd")]
+        {
             let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
             assert_eq!(health(&tags), shown);
         }

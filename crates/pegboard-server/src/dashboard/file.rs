@@ -141,7 +141,13 @@ impl PanelFile {
     }
 
     /// Notes that a load begins; the name under which its worker runs.
-    pub(crate) fn begin(self: &Arc<Self>, roots: &[PathBuf], known_ids: &[String], prefix: &str, requirements: String) -> HostedPlugin {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        roots: &[PathBuf],
+        known_ids: &[String],
+        prefix: &str,
+        requirements: String,
+    ) -> HostedPlugin {
         let mut state = self.state();
         let request = json!({
             "roots": roots, "file": self.path, "kind": self.kind.as_str(), "known_ids": known_ids, "prefix": prefix,

@@ -39,8 +39,13 @@ pub(crate) fn scan(root: &Path) -> Result<Vec<Found>, Error> {
     let mut found = Vec::new();
     for kind in FileKind::ALL {
         let folder = root.join(kind.folder());
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| is_plugin(path)).collect();
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| is_plugin(path))
+            .collect();
         paths.sort();
         found.extend(paths.into_iter().map(|path| Found { root: root.to_owned(), path, kind }));
     }
@@ -104,7 +109,8 @@ impl Watch {
             std::future::pending::<()>().await;
         }
         let end = tokio::time::Instant::now() + LONGEST;
-        while let Ok(Some(())) = tokio::time::timeout_at(end.min(tokio::time::Instant::now() + QUIET), self.events.recv()).await {}
+        while let Ok(Some(())) = tokio::time::timeout_at(end.min(tokio::time::Instant::now() + QUIET), self.events.recv()).await {
+        }
     }
 }
 
@@ -130,8 +136,11 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let names: Vec<String> =
-            scan(root.path()).unwrap().iter().map(|found| found.path.strip_prefix(root.path()).unwrap().display().to_string()).collect();
+        let names: Vec<String> = scan(root.path())
+            .unwrap()
+            .iter()
+            .map(|found| found.path.strip_prefix(root.path()).unwrap().display().to_string())
+            .collect();
         assert_eq!(names, ["components/a.py", "components/b.py", "views/v.py", "pages/p.py"]);
         let error = scan(&root.path().join("nowhere")).unwrap_err();
         assert!(error.message.contains("nowhere") && error.hint.is_some());

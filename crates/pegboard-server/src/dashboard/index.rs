@@ -46,7 +46,8 @@ pub(crate) async fn dependencies(State(app): State<App>) -> Response {
 
 /// `GET _reload-hash`.
 pub(crate) async fn reload_hash(State(app): State<App>) -> Response {
-    let packages: Vec<String> = app.dashboard.site().map(|site| site.environment.files.keys().cloned().collect()).unwrap_or_default();
+    let packages: Vec<String> =
+        app.dashboard.site().map(|site| site.environment.files.keys().cloned().collect()).unwrap_or_default();
     as_json(json!({ "files": [], "hard": false, "packages": packages, "reloadHash": null }).to_string())
 }
 
@@ -95,7 +96,10 @@ fn page(site: &Site, theme: &str) -> String {
     for inline in &site.inline_scripts {
         let _ = writeln!(head, "<script>{}</script>", inline.source.replace("</", "<\\/"));
     }
-    let _ = write!(head, "<script id=\"_dash-renderer\" type=\"application/javascript\">{START}</script>\n</footer>\n</body>\n</html>\n");
+    let _ = write!(
+        head,
+        "<script id=\"_dash-renderer\" type=\"application/javascript\">{START}</script>\n</footer>\n</body>\n</html>\n"
+    );
     head
 }
 
@@ -147,7 +151,8 @@ fn waiting(phase: &Phase) -> String {
         ),
         _ => (
             "The dashboard is being prepared",
-            "The first time, an environment with Dash and Plotly is made; that takes a minute. This page goes on by itself.".to_owned(),
+            "The first time, an environment with Dash and Plotly is made; that takes a minute. This page goes on by itself."
+                .to_owned(),
             String::new(),
         ),
     };

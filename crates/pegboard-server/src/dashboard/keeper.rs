@@ -14,10 +14,10 @@ use pegboard_model::{Error, ErrorKind, Failure, PluginName};
 use rust_embed::Embed;
 use serde_json::Value as Json;
 
+use super::environment::Environment;
 use super::file::FileKind;
 use super::folders::{Found, Stamp, Watch, scan, stamps};
 use super::site::{Part, can_swap};
-use super::environment::Environment;
 use super::told::{Libraries, Loaded};
 use super::{Change, PREFIX, PanelFile, Phase, Site, assets, call, remote};
 use crate::app::App;
@@ -127,14 +127,15 @@ impl<'a> Keeper<'a> {
             }
         }
         let name = PluginName::panels();
-        let plugin =
-            HostedPlugin { name: name.clone(), requirements: self.requirements.clone(), preparation: Arc::new(Nothing) };
+        let plugin = HostedPlugin { name: name.clone(), requirements: self.requirements.clone(), preparation: Arc::new(Nothing) };
         self.app.engine.host(plugin, &self.preload).await.map_err(cannot_make)?;
-        let answer = call::invoke(self.app, &name, "pegboard.panels.host", Bytes::from_static(b"{}"), Duration::from_secs(60)).await;
+        let answer =
+            call::invoke(self.app, &name, "pegboard.panels.host", Bytes::from_static(b"{}"), Duration::from_secs(60)).await;
         self.app.engine.unhost(&name).await;
         let answer = answer.map_err(cannot_make)?;
-        let said: Libraries = serde_json::from_slice(&answer)
-            .map_err(|error| Error::internal("dashboard", format!("the panels' environment describes itself unreadably: {error}")))?;
+        let said: Libraries = serde_json::from_slice(&answer).map_err(|error| {
+            Error::internal("dashboard", format!("the panels' environment describes itself unreadably: {error}"))
+        })?;
         Ok(tokio::task::spawn_blocking(move || Environment::of(said)).await.unwrap_or_default())
     }
 
@@ -319,10 +320,8 @@ impl<'a> Keeper<'a> {
         let files = self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut order: Vec<Arc<PanelFile>> = found.iter().filter_map(|found| files.get(&found.path)).cloned().collect();
         order.extend(files.values().filter(|file| found.iter().all(|found| found.path != file.path)).cloned());
-        let parts: Vec<Part> = order
-            .into_iter()
-            .filter_map(|file| file.loaded().map(|(loaded, edition)| Part { file, loaded, edition }))
-            .collect();
+        let parts: Vec<Part> =
+            order.into_iter().filter_map(|file| file.loaded().map(|(loaded, edition)| Part { file, loaded, edition })).collect();
         self.editions += 1;
         let libraries: Vec<Libraries> = parts.iter().map(|part| part.loaded.libraries.clone()).collect();
         let mut environment = (*self.environment).clone();

@@ -182,7 +182,10 @@ mod tests {
             (r#"{"Z":1,"a":["MATCH"]}.p@0f"#, r#"{"Z":1,"_pegboard":"ab12","a":["MATCH"]}.p@0f"#),
             (r#"..a.b...{"i":["ALL"]}.c.."#, r#"..a.b...{"_pegboard":"ab12","i":["ALL"]}.c.."#),
         ] {
-            let mut callback = Map::from_iter([("output".to_owned(), json!(output)), ("inputs".to_owned(), json!([{"id": "{\"i\":[\"ALL\"]}", "property": "n"}]))]);
+            let mut callback = Map::from_iter([
+                ("output".to_owned(), json!(output)),
+                ("inputs".to_owned(), json!([{"id": "{\"i\":[\"ALL\"]}", "property": "n"}])),
+            ]);
             assert!(has_patterns(&callback));
             mark().add_to_callback(&mut callback);
             assert_eq!(callback["output"], expected);

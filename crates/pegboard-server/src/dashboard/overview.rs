@@ -91,7 +91,13 @@ pub(crate) fn overview(app: &App) -> DashboardPlugins {
         .dashboard
         .folder_errors()
         .into_iter()
-        .map(|(place, error)| Message { level: "error".to_owned(), text: error.message, file: Some(place), line: None, remedy: error.hint })
+        .map(|(place, error)| Message {
+            level: "error".to_owned(),
+            text: error.message,
+            file: Some(place),
+            line: None,
+            remedy: error.hint,
+        })
         .collect();
     let state = match app.dashboard.phase() {
         Phase::Asleep => "asleep",
@@ -187,11 +193,18 @@ pub(crate) fn page(app: &App, site: &Site) -> Json {
         .iter()
         .filter_map(|(name, version)| version.as_ref().map(|version| format!("{} {version}", name.replace('_', "-"))))
         .collect();
-    let folders: Vec<String> = app.settings.dashboard.plugins.iter().map(|folder| match folder {
-        crate::config::PluginFolder::Local(path) => path.display().to_string(),
-        crate::config::PluginFolder::Remote(place) => place.clone(),
-    }).collect();
-    let folders = if folders.is_empty() { "none; `pegboard serve --plugins FOLDER` names one".to_owned() } else { folders.join(", ") };
+    let folders: Vec<String> = app
+        .settings
+        .dashboard
+        .plugins
+        .iter()
+        .map(|folder| match folder {
+            crate::config::PluginFolder::Local(path) => path.display().to_string(),
+            crate::config::PluginFolder::Remote(place) => place.clone(),
+        })
+        .collect();
+    let folders =
+        if folders.is_empty() { "none; `pegboard serve --plugins FOLDER` names one".to_owned() } else { folders.join(", ") };
     let facts = [("Plugin Path", folders), ("Versions", versions.join(", "))];
     let facts: Vec<Json> = facts
         .iter()
@@ -226,8 +239,12 @@ fn rows(plugin: &DashboardPlugin) -> Vec<Json> {
         })
         .collect();
     let memory = plugin.memory_bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
-    let state = html("Span", json!({ "className": format!("pegboard-state pegboard-{}", plugin.state), "children": plugin.state }));
-    let file = html("Span", json!({ "title": plugin.file, "children": if plugin.built_in { format!("{name} (built in)") } else { name } }));
+    let state =
+        html("Span", json!({ "className": format!("pegboard-state pegboard-{}", plugin.state), "children": plugin.state }));
+    let file = html(
+        "Span",
+        json!({ "title": plugin.file, "children": if plugin.built_in { format!("{name} (built in)") } else { name } }),
+    );
     // A listener of the page's script hears it by the attribute.
     let button = html(
         "Button",
@@ -254,7 +271,10 @@ fn rows(plugin: &DashboardPlugin) -> Vec<Json> {
     }
     for message in plugin.messages.iter().filter(|message| message.level != "note") {
         let remedy = message.remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default();
-        more.push(html("P", json!({ "className": "pegboard-message", "children": format!("{} — {}{remedy}", message.level, message.text) })));
+        more.push(html(
+            "P",
+            json!({ "className": "pegboard-message", "children": format!("{} — {}{remedy}", message.level, message.text) }),
+        ));
     }
     if !more.is_empty() {
         rows.push(html("Tr", json!({ "children": html("Td", json!({ "colSpan": 9, "children": more })) })));

@@ -143,13 +143,14 @@ async fn plugin(
     if !page.page.layout_is_function {
         return (page.page.layout.clone(), title);
     }
-    let payload =
-        json!({ "page": page.page.module, "path_variables": variables, "query": query(search), "cookies": cookies });
+    let payload = json!({ "page": page.page.module, "path_variables": variables, "query": query(search), "cookies": cookies });
     let deadline = app.settings.dashboard.callback_deadline;
     let answer = invoke(app, &page.file.name, "pegboard.panels.layout", Bytes::from(payload.to_string()), deadline).await;
     let answer = answer.map_err(PanelFailure::from).and_then(|answer| {
-        serde_json::from_slice::<PageLayout>(&answer)
-            .map_err(|error| PanelFailure { message: format!("the page's layout cannot be read: {error}"), ..PanelFailure::default() })
+        serde_json::from_slice::<PageLayout>(&answer).map_err(|error| PanelFailure {
+            message: format!("the page's layout cannot be read: {error}"),
+            ..PanelFailure::default()
+        })
     });
     match answer {
         Ok(mut answer) => {
@@ -185,7 +186,9 @@ async fn main(app: &App, site: &Site) -> Result<Json, ApiError> {
         .pages
         .iter()
         .filter(|page| page.page.path_template.is_none())
-        .map(|page| html("Li", json!({ "children": core("Link", json!({ "href": address(&page.path), "children": page.page.name })) })))
+        .map(|page| {
+            html("Li", json!({ "children": core("Link", json!({ "href": address(&page.path), "children": page.page.name })) }))
+        })
         .collect();
     let mut children = vec![
         core("Interval", json!({ "id": "main_refresh", "interval": REFRESH })),
@@ -215,11 +218,16 @@ async fn artifact(app: &App, site: &Site, page: &'static ArtifactPage) -> Result
     ];
     if is_empty {
         let kind = page.prefix.trim_end_matches('s').replace('_', "-");
-        let text = format!("Nothing is published yet: a workflow does it with pegboard.catalog, you do it with `pegboard catalog add {kind}`.");
+        let text = format!(
+            "Nothing is published yet: a workflow does it with pegboard.catalog, you do it with `pegboard catalog add {kind}`."
+        );
         children.push(html("P", json!({ "className": "pegboard-message", "children": text })));
     }
     let class = if is_empty { "pegboard-columns pegboard-empty" } else { "pegboard-columns" };
-    children.push(block(class, json!([block("pegboard-details", json!(nodes(details))), block("pegboard-plots", json!(nodes(plots)))])));
+    children.push(block(
+        class,
+        json!([block("pegboard-details", json!(nodes(details))), block("pegboard-plots", json!(nodes(plots)))]),
+    ));
     if !theirs.is_empty() || !broken.is_empty() {
         children.push(html("H3", json!({ "id": "plugins_header", "children": "Plugins" })));
         let mut panels = nodes(theirs);

@@ -11,10 +11,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::artifacts::{ArtifactPage, PAGES};
 use super::assets::Asset;
+use super::environment::Environment;
 use super::file::PanelFile;
 use super::mark::has_patterns;
 use super::node;
-use super::environment::Environment;
 use super::told::{InlineScript, Loaded, Message, Page, Panel, PanelFailure};
 
 /// Everything that browsers are told, made anew when a file changes.
@@ -138,7 +138,9 @@ impl Site {
         let run = panels.iter().find(|one| one.file.is_ours && one.panel.class == "ModelDetails" && one.is_alive());
         let run = run.map(|details| format!("{}-dropdown", details.panel.id));
         for (position, one) in panels.iter().enumerate() {
-            if one.is_alive() && let Some(page) = PAGES.iter().find(|page| page.page == one.panel.page) {
+            if one.is_alive()
+                && let Some(page) = PAGES.iter().find(|page| page.page == one.panel.page)
+            {
                 merge.panel(position, one, page, run.as_deref());
             }
         }
@@ -164,7 +166,8 @@ impl Site {
     /// Name of the theme that a viewer has chosen, if there is one of that name.
     pub(crate) fn theme<'a>(&'a self, chosen: Option<&'a str>) -> &'a str {
         let known = |name: &&str| self.environment.themes.iter().any(|theme| theme.name == *name);
-        let default = || self.environment.themes.iter().find(|theme| theme.is_default).map_or("dark", |theme| theme.name.as_str());
+        let default =
+            || self.environment.themes.iter().find(|theme| theme.is_default).map_or("dark", |theme| theme.name.as_str());
         chosen.filter(known).unwrap_or_else(default)
     }
 }
@@ -212,7 +215,9 @@ impl Merge {
         let output = format!("..{}...{notice}..", references.join("..."));
         let mut inputs = vec![(page.table(), "selectedRows"), (one.stamp(), "data")];
         let mut state = Vec::new();
-        if page.page == "model" && let Some(run) = run {
+        if page.page == "model"
+            && let Some(run) = run
+        {
             let is_details = one.file.is_ours && one.panel.class == "ModelDetails";
             let entry = (run.to_owned(), "value");
             if is_details {
@@ -224,7 +229,8 @@ impl Merge {
         }
         let spec = node::callback(&output, &inputs, &state, false);
         self.add(output, spec, Owner::Update(position), &one.file);
-        let suffixed: Vec<String> = references.iter().map(|reference| format!("{reference}@{}", one.key.replace('-', ""))).collect();
+        let suffixed: Vec<String> =
+            references.iter().map(|reference| format!("{reference}@{}", one.key.replace('-', ""))).collect();
         let output = if let [only] = suffixed.as_slice() { only.clone() } else { format!("..{}..", suffixed.join("...")) };
         let spec = node::callback(&output, &[("workbench-theme-store".to_owned(), "data")], &[], true);
         self.add(output, spec, Owner::Theme(position), &one.file);
@@ -336,8 +342,7 @@ fn own_callbacks(environment: &Environment) -> Vec<Map<String, Json>> {
 
 /// Whether a file's ids have to be kept apart from others'.
 pub(crate) fn needs_marks(loaded: &Loaded) -> bool {
-    loaded.callbacks.iter().any(has_patterns)
-        || loaded.panels.iter().any(|panel| panel.ids.iter().any(Json::is_object))
+    loaded.callbacks.iter().any(has_patterns) || loaded.panels.iter().any(|panel| panel.ids.iter().any(Json::is_object))
 }
 
 /// Whether a browser can take the new components in place of the old ones, without a new list of callbacks.

@@ -8,8 +8,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CON
 use axum::response::{IntoResponse, Response};
 use pegboard_model::Error;
 
-use super::site::Site;
 use super::PREFIX;
+use super::site::Site;
 use crate::app::App;
 use crate::error::{ApiError, NOT_MODIFIED};
 

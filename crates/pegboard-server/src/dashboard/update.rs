@@ -67,7 +67,9 @@ pub(crate) async fn update(State(app): State<App>, request: Request) -> Result<R
         Error::invalid("body", format!("this is no callback: {error}")).hint("the body is what Dash's renderer posts")
     })?;
     let Some(site) = app.dashboard.site() else {
-        return Err(Error::unavailable("dashboard-preparing", "the dashboard is being prepared").hint("reload the page in a moment").into());
+        return Err(Error::unavailable("dashboard-preparing", "the dashboard is being prepared")
+            .hint("reload the page in a moment")
+            .into());
     };
     let Some(owner) = site.owners.get(posted.output.as_ref()) else {
         return Err(Error::not_found("callback-not-found", format!("no callback writes `{}`", posted.output))
@@ -76,11 +78,12 @@ pub(crate) async fn update(State(app): State<App>, request: Request) -> Result<R
     };
     match owner {
         Owner::Worker { file, output, marked } => {
-            forward(&app, &site, file, output.as_deref().filter(|_| *marked || output.is_some()), *marked, body, &query, cookies).await
+            forward(&app, &site, file, output.as_deref().filter(|_| *marked || output.is_some()), *marked, body, &query, cookies)
+                .await
         }
         ours => {
-            let request: Request_ = serde_json::from_slice(&body)
-                .map_err(|error| Error::invalid("body", format!("this is no callback: {error}")))?;
+            let request: Request_ =
+                serde_json::from_slice(&body).map_err(|error| Error::invalid("body", format!("this is no callback: {error}")))?;
             match ours {
                 Owner::Pages => pages::route(&app, &site, &request, cookies).await,
                 Owner::Rows(page) => rows(&app, page, &posted.output).await,
@@ -319,7 +322,8 @@ fn explained(failure: Failure) -> PanelFailure {
     let kind = failure.kind;
     let mut failure = PanelFailure::from(failure);
     if kind == FailureKind::Deadline {
-        failure.hint = Some("its worker was started again; do less in the callback, or raise `dashboard.callback_deadline`".to_owned());
+        failure.hint =
+            Some("its worker was started again; do less in the callback, or raise `dashboard.callback_deadline`".to_owned());
     }
     failure
 }

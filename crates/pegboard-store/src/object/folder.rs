@@ -63,7 +63,8 @@ impl RemoteFolder {
                     builder = builder.with_region(&s3.region);
                     if let Some(endpoint) = &s3.endpoint {
                         let is_plain = endpoint.starts_with("http://");
-                        builder = builder.with_endpoint(endpoint).with_virtual_hosted_style_request(false).with_allow_http(is_plain);
+                        builder =
+                            builder.with_endpoint(endpoint).with_virtual_hosted_style_request(false).with_allow_http(is_plain);
                     }
                     if let (Some(id), Some(secret)) = (&s3.access_key_id, &s3.secret_access_key) {
                         builder = builder.with_access_key_id(id).with_secret_access_key(secret);
@@ -90,7 +91,8 @@ impl RemoteFolder {
     /// [`StoreError::Unavailable`] when the storage does not answer, refuses, or has nothing there.
     pub async fn copy(&self, target: &FilePath, known: &mut BTreeMap<String, String>) -> Result<bool, StoreError> {
         let unavailable = |why: String| StoreError::Unavailable(format!("`{}`: {why}", self.url));
-        let listed: Vec<_> = self.driver.list(Some(&self.prefix)).try_collect().await.map_err(|error| unavailable(error.to_string()))?;
+        let listed: Vec<_> =
+            self.driver.list(Some(&self.prefix)).try_collect().await.map_err(|error| unavailable(error.to_string()))?;
         if listed.is_empty() {
             return Err(unavailable("there is nothing".to_owned()));
         }

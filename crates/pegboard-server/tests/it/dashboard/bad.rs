@@ -88,14 +88,9 @@ fn an_update_that_fails_is_one_panels_failure() {
         ("components/g_none.py", update("Nothing", "nothing", "if data_object.name == 'beta': return None")),
         ("components/z_good.py", panel("GoodTwo", "good_two", "two")),
     ]);
-    for (id, words) in [
-        ("raises", "bad_key"),
-        ("hangs", "3s"),
-        ("exits", "7"),
-        ("many", "2"),
-        ("odd", "object"),
-        ("nothing", "1"),
-    ] {
+    for (id, words) in
+        [("raises", "bad_key"), ("hangs", "3s"), ("exits", "7"), ("many", "2"), ("odd", "object"), ("nothing", "1")]
+    {
         assert!(dashboard.shown(id, "alpha").starts_with("fine alpha"), "{id}");
         let (status, answer) = dashboard.select(id, "beta");
         assert_eq!(status, 200, "{id}: {answer}");

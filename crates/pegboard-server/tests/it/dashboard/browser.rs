@@ -31,7 +31,11 @@ fn a_browser_shows_selects_presses_themes_and_follows_saves() {
     let dashboard = Dashboard::with(&[
         ("components/a.py", panel("Follows", "follows", "old")),
         ("components/b.py", format!("{IMPORTS}{CLICKS}")),
-        ("components/c.py", panel("Crashes", "crashes", "fine").replace("        return [f'", "        raise KeyError('bad_key')\n        return [f'")),
+        (
+            "components/c.py",
+            panel("Crashes", "crashes", "fine")
+                .replace("        return [f'", "        raise KeyError('bad_key')\n        return [f'"),
+        ),
     ]);
     let mut browser = Browser::start(&program);
     let url = format!("{}/ui/dash/models?name=alpha", dashboard.world.url);
@@ -80,7 +84,7 @@ fn a_browser_shows_selects_presses_themes_and_follows_saves() {
     browser.sees("d.py");
     browser.value("[...document.querySelectorAll('.pegboard-link')].find((link) => link.innerText === 'Main').click()");
     browser.until("document.querySelectorAll('#main_models .ag-row').length === 2");
-    browser.value("[...document.querySelectorAll('#main_models .ag-row')].find((row) => row.innerText.includes('alpha')).querySelector('.ag-cell').click()");
-    browser.sees("Model: alpha");
+    // The grid draws its rows a moment before it hears clicks.
+    browser.until("[...document.querySelectorAll('#main_models .ag-row')].filter((row) => row.innerText.includes('alpha')).forEach((row) => row.querySelector('.ag-cell').click()), document.body.innerText.includes('Model: alpha')");
     assert_eq!(browser.errors, Vec::<String>::new());
 }

@@ -36,14 +36,24 @@ impl Browser {
         let data = format!("--user-data-dir={}", profile.path().display());
         #[expect(clippy::disallowed_methods, reason = "the browser is no child of the server")]
         let mut process = Command::new(program)
-            .args(["--headless=new", "--no-sandbox", "--enable-unsafe-swiftshader", "--remote-debugging-port=0", &data, "about:blank"])
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--enable-unsafe-swiftshader",
+                "--remote-debugging-port=0",
+                &data,
+                "about:blank",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = lines.by_ref().map_while(Result::ok).find_map(|line| line.split_once("listening on ws://").map(|(_, rest)| rest.to_owned()));
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.split_once("listening on ws://").map(|(_, rest)| rest.to_owned()));
         let address = address.expect("the browser says where it listens");
         // Its pipe must not fill up.
         std::thread::spawn(move || lines.for_each(drop));

@@ -78,8 +78,20 @@ fn a_browser_gets_what_dash_would_give() {
     // Index: the parts in their order.
     let (status, _, index) = get("/ui/dash/models", "");
     assert_eq!(status, 200);
-    let order = ["data-bs-theme=\"light\"", "extra.css?m=", "id=\"react-entry-point\"", "id=\"_dash-config\"", "/deps/polyfill@", "/dash_ag_grid.v", "extra.js?m=", "/dash_renderer.v", "/dash_core_components.v", "new DashRenderer()"];
-    let places: Vec<usize> = order.iter().map(|part| index.find(part).unwrap_or_else(|| panic!("no {part} in {index}"))).collect();
+    let order = [
+        "data-bs-theme=\"light\"",
+        "extra.css?m=",
+        "id=\"react-entry-point\"",
+        "id=\"_dash-config\"",
+        "/deps/polyfill@",
+        "/dash_ag_grid.v",
+        "extra.js?m=",
+        "/dash_renderer.v",
+        "/dash_core_components.v",
+        "new DashRenderer()",
+    ];
+    let places: Vec<usize> =
+        order.iter().map(|part| index.find(part).unwrap_or_else(|| panic!("no {part} in {index}"))).collect();
     assert!(places.is_sorted(), "{places:?}");
     assert!(index.contains("_dashprivate_clientside_funcs") && index.contains("suppress_callback_exceptions"));
 
@@ -112,7 +124,9 @@ fn a_browser_gets_what_dash_would_give() {
 
     // Layout: what plugins listen to is there, and the theme of the cookie.
     let (_, _, layout) = get("/ui/dash/_dash-layout", "");
-    for id in ["url", "_pages_location", "_pages_content", "_pages_store", "_pages_dummy", "plugin-pages-info", "workbench-theme-store"] {
+    for id in
+        ["url", "_pages_location", "_pages_content", "_pages_store", "_pages_dummy", "plugin-pages-info", "workbench-theme-store"]
+    {
         assert!(layout.contains(&format!("\"id\":\"{id}\"")), "{id}");
     }
     assert!(layout.contains(r#"{"data":"light","#) || layout.contains(r#""data":"light""#), "{layout}");
@@ -132,7 +146,8 @@ fn callbacks_reach_their_owners() {
 
     // Two files with the same patterns: each hears its own.
     let specs = dashboard.dependencies();
-    let marks: Vec<&Json> = specs.iter().filter(|spec| spec["output"].as_str().unwrap().ends_with(r#""type":"mark"}.children"#)).collect();
+    let marks: Vec<&Json> =
+        specs.iter().filter(|spec| spec["output"].as_str().unwrap().ends_with(r#""type":"mark"}.children"#)).collect();
     assert_eq!(marks.len(), 2);
     let mut said = Vec::new();
     for spec in marks {

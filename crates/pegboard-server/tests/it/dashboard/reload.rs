@@ -67,7 +67,9 @@ fn a_save_is_live_and_a_broken_one_keeps_the_old() {
     assert_eq!(dashboard.shown("comes", "alpha"), "new alpha held-out");
     std::fs::remove_file(dashboard.path("components/c.py")).unwrap();
     until("the removal", || {
-        (!dashboard.plugins().to_string().contains("c.py") && !dashboard.world.get("/ui/dash/_dash-dependencies").to_string().contains("comes")).then_some(())
+        (!dashboard.plugins().to_string().contains("c.py")
+            && !dashboard.world.get("/ui/dash/_dash-dependencies").to_string().contains("comes"))
+        .then_some(())
     });
     assert_eq!(dashboard.plugin("b.py")["process_id"], before, "the other file's worker is the same");
 
