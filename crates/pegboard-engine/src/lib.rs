@@ -23,4 +23,5 @@ pub use engine::{
     Preparation, WorkerCounts, WorkerLimits,
 };
 pub use environment::{Environment, EnvironmentOptions, Environments, InstallRequest, Installer, Progress, Tools};
+pub use process::own_memory;
 pub use script::{ScriptVariables, Scripts};

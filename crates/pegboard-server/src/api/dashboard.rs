@@ -12,7 +12,7 @@ use crate::error::ApiError;
 #[utoipa::path(get, path = "/api/v1/dashboard/plugins", tag = "dashboard",
     responses((status = 200, description = "Every plugin file", body = DashboardPlugins)))]
 pub(crate) async fn list(State(app): State<App>) -> Json<DashboardPlugins> {
-    Json(dashboard::overview(&app))
+    Json(dashboard::overview(&app).await)
 }
 
 /// Loads a plugin file again, although it did not change. What is loaded goes on until the new one serves.
@@ -21,5 +21,5 @@ pub(crate) async fn list(State(app): State<App>) -> Json<DashboardPlugins> {
     responses((status = 200, description = "It is being loaded", body = DashboardPlugins), (status = 404, description = "No such file", body = ErrorAnswer)))]
 pub(crate) async fn reload(State(app): State<App>, Path(id): Path<String>) -> Result<Json<DashboardPlugins>, ApiError> {
     dashboard::reload(&app, &id)?;
-    Ok(Json(dashboard::overview(&app)))
+    Ok(Json(dashboard::overview(&app).await))
 }

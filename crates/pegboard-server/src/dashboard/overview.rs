@@ -1,5 +1,6 @@
 //! Every plugin file with its state, for the status page, the API and the command line.
 
+use pegboard_engine::own_memory;
 use pegboard_model::{Error, PluginState, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -43,7 +44,7 @@ pub struct DashboardPlugin {
     pub messages: Vec<Message>,
     /// Process of its worker.
     pub process_id: Option<u32>,
-    /// Memory of its worker that it shares with nobody.
+    /// Memory of its worker; what it shares with other workers counts in proportion.
     pub memory_bytes: Option<u64>,
     /// Calls so far.
     pub calls: u64,
@@ -71,22 +72,27 @@ pub struct DashboardPanel {
 }
 
 /// How everything stands.
-pub(crate) fn overview(app: &App) -> DashboardPlugins {
+pub(crate) async fn overview(app: &App) -> DashboardPlugins {
     let site = app.dashboard.loaded_site();
     let workers = app.engine.workers();
     let mut files = app.dashboard.files();
     files.sort_by_key(|file| (!file.is_ours, file.root.clone(), file.kind, file.path.clone()));
-    let plugins = files
+    let mut plugins: Vec<DashboardPlugin> = files
         .iter()
         .map(|file| {
             let mut plugin = plugin(app, file);
             let worker = workers.iter().filter(|worker| worker.plugin == file.name).max_by_key(|worker| worker.generation);
             plugin.process_id = worker.and_then(|worker| worker.process_id);
-            plugin.memory_bytes = worker.and_then(|worker| worker.memory_bytes);
             plugin.messages.extend(site.iter().filter_map(|site| site.problems.get(&file.key)).flatten().cloned());
             plugin
         })
         .collect();
+    let processes: Vec<Option<u32>> = plugins.iter().map(|plugin| plugin.process_id).collect();
+    let look = move || -> Vec<Option<u64>> { processes.into_iter().map(|process| process.and_then(own_memory)).collect() };
+    let memory = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+    for (plugin, bytes) in plugins.iter_mut().zip(memory) {
+        plugin.memory_bytes = bytes;
+    }
     let mut problems: Vec<Message> = app
         .dashboard
         .folder_errors()
@@ -180,8 +186,8 @@ pub(crate) fn reload(app: &App, id: &str) -> Result<(), Error> {
 }
 
 /// The status page.
-pub(crate) fn page(app: &App, site: &Site) -> Json {
-    let overview = overview(app);
+pub(crate) async fn page(app: &App, site: &Site) -> Json {
+    let overview = overview(app).await;
     let mut children = vec![html("H2", json!({ "children": "Status" }))];
     for problem in &overview.problems {
         let failure = PanelFailure { message: problem.text.clone(), hint: problem.remedy.clone(), ..PanelFailure::default() };

@@ -87,7 +87,7 @@ async fn content(
         return Ok((main(app, site).await?, "Dashboard".to_owned()));
     }
     if path == "/status" {
-        return Ok((overview::page(app, site), "Status".to_owned()));
+        return Ok((overview::page(app, site).await, "Status".to_owned()));
     }
     if let Some(page) = PAGES.iter().find(|page| page.path == path) {
         return Ok((artifact(app, site, page).await?, page.title.to_owned()));
@@ -224,10 +224,11 @@ async fn artifact(app: &App, site: &Site, page: &'static ArtifactPage) -> Result
         children.push(html("P", json!({ "className": "pegboard-message", "children": text })));
     }
     let class = if is_empty { "pegboard-columns pegboard-empty" } else { "pegboard-columns" };
-    children.push(block(
-        class,
-        json!([block("pegboard-details", json!(nodes(details))), block("pegboard-plots", json!(nodes(plots)))]),
-    ));
+    let mut columns = vec![block("pegboard-plots", json!(nodes(plots)))];
+    if !details.is_empty() {
+        columns.insert(0, block("pegboard-details", json!(nodes(details))));
+    }
+    children.push(block(class, json!(columns)));
     if !theirs.is_empty() || !broken.is_empty() {
         children.push(html("H3", json!({ "id": "plugins_header", "children": "Plugins" })));
         let mut panels = nodes(theirs);

@@ -347,15 +347,18 @@ pub(crate) fn needs_marks(loaded: &Loaded) -> bool {
 
 /// Whether a browser can take the new components in place of the old ones, without a new list of callbacks.
 pub(crate) fn can_swap(old: &Loaded, new: &Loaded) -> bool {
-    let shape = |loaded: &Loaded| -> Vec<(String, String, Vec<(Json, String)>, bool)> {
-        let each = |panel: &Panel| (panel.class.clone(), panel.page.clone(), panel.properties.clone(), panel.error.is_some());
-        loaded.panels.iter().map(each).collect()
+    let alike = |one: &Panel, other: &Panel| {
+        one.class == other.class
+            && one.page == other.page
+            && one.properties == other.properties
+            && one.error.is_some() == other.error.is_some()
     };
     old.callbacks == new.callbacks
         && old.inline_scripts == new.inline_scripts
         && old.libraries == new.libraries
         && places(old) == places(new)
-        && shape(old) == shape(new)
+        && old.panels.len() == new.panels.len()
+        && old.panels.iter().zip(&new.panels).all(|(one, other)| alike(one, other))
 }
 
 /// Where pages lie and how they are called.
