@@ -286,3 +286,26 @@ def test_the_same_findings_from_check(folder: Folder):
         ("error", "Bad: Method 'update_properties' is not implemented by Bad", str(path))
     ]
     assert checked["findings"][0]["remedy"] == "write that method, or take a base class that has it"
+
+
+def test_a_check_needs_no_catalog(folder: Folder):
+    """What looks at the catalog while it is made finds an empty one."""
+    text = """
+import dash
+from dash import html
+from workbench.cached.cached_meta import CachedMeta
+from workbench.cached.cached_model import CachedModel
+
+class Own:
+    def __init__(self):
+        self.models = CachedMeta().models(details=True)
+
+    def page_setup(self, app):
+        shown = f"{len(self.models)} {list(self.models.columns)[:1]} {CachedModel('wine').exists()}"
+        if shown != "0 ['Model Group'] False":
+            raise ValueError(shown)
+        dash.register_page("own", path="/own", layout=html.Div(shown))
+"""
+    path = folder.write("pages/own.py", text)
+    (checked,) = folder._parked.ask([["check", {"roots": [str(folder.path)], "file": str(path), "kind": "page"}]])["answers"]
+    assert checked == {"findings": [], "loaded": ["Own"]}

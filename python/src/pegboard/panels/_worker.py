@@ -17,6 +17,7 @@ from pegboard.panels._failures import PluginError, failure
 from pegboard.panels._libraries import ALWAYS, libraries
 from pegboard.panels._messages import Messages
 from pegboard.panels._modules import classes_of, executed_files, make_importable, module_of
+from pegboard.panels._nothing import EmptyCatalog
 from pegboard.panels._page import Page, laid_out, pages_of, registered
 from pegboard.panels._panel import Panel, Values
 from pegboard.panels._site import Site
@@ -195,6 +196,10 @@ class PanelWorker:
     # Checking.
 
     def check(self, asked: dict[str, Any]) -> bytes:
+        from workbench.core.artifacts import artifact
+
+        # The same findings with and without a server.
+        artifact.catalog = EmptyCatalog()
         _, messages = self._load(asked)
         loaded = [name for name, panel in self._panels.items() if panel.error is None]
         loaded += [page.name for page in self._pages.values() if page.error is None]
