@@ -49,6 +49,7 @@ const COMMANDS: &[&[&str]] = &[
     &["new", "panel"],
     &["new", "view"],
     &["new", "page"],
+    &["check"],
     &["dev"],
     &["run"],
     &["run", "show"],

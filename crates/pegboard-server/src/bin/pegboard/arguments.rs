@@ -194,6 +194,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: NewCommand,
     },
+    /// Look for mistakes in files for the dashboard, without a server.
+    #[command(
+        after_help = "Examples:\n  pegboard check ~/panels\n  pegboard check ~/panels/components/error_table.py --json\n\nEach file is loaded in a process of its own, as a server does it, over an empty catalog. Ends with 1 when there are errors."
+    )]
+    Check {
+        /// A plugin folder, or one file of it.
+        #[arg(value_name = "FOLDER|FILE", default_value = ".")]
+        place: PathBuf,
+        /// The data directory, where the environment of panels is kept [default: pegboard-data].
+        #[arg(long, value_name = "DIR")]
+        data: Option<String>,
+    },
     /// Develop a plugin: load it anew and run its workflow at every save.
     #[command(
         after_help = "Examples:\n  cd my-plugin && pegboard dev\n  pegboard dev train --input epochs=1\n  pegboard dev --url http://127.0.0.1:8480      use a server that runs\n\nStarts a server of its own with its data in `.pegboard` of the folder, installs the folder in place, applies `workflows/*.yaml`,\nruns the workflow, and does it again at every save. Ctrl-C stops it."
@@ -472,6 +484,9 @@ impl Arguments {
                 Some(listen),
             );
         }
+        if let Command::Check { data, .. } = &self.command {
+            sources = sources.flag("--data", "server.data", data.clone());
+        }
         sources.flag("--url", "server.url", self.command.client().and_then(|client| client.url.clone()))
     }
 }
@@ -515,6 +530,7 @@ impl Command {
             | Self::Config { .. }
             | Self::New { .. }
             | Self::Dev(_)
+            | Self::Check { .. }
             | Self::Doctor
             | Self::Completions { .. } => None,
         }

@@ -5,6 +5,7 @@
 mod apply;
 mod arguments;
 mod catalog;
+mod check;
 mod client;
 mod config;
 mod demo;
@@ -64,6 +65,10 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> 
         }
         Command::Config { .. } => config::print(&settings()?, output),
         Command::Doctor => on_this_thread(doctor::examine(&settings()?, output)),
+        Command::Check { place, .. } => {
+            let settings = settings()?;
+            on_threads(settings.server.threads, check::check(settings, place, output))
+        }
         Command::Serve { .. } => {
             let settings = settings()?;
             on_threads(settings.server.threads, serve::serve(settings, output))
@@ -122,6 +127,7 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         | Command::Config { .. }
         | Command::New { .. }
         | Command::Dev(_)
+        | Command::Check { .. }
         | Command::Doctor
         | Command::Completions { .. } => Ok(()),
     }
