@@ -156,7 +156,8 @@ fn files_of(place: &Path) -> Result<Vec<PluginFile>, Error> {
     for (folder, kind) in KINDS {
         let Ok(entries) = std::fs::read_dir(place.join(folder)) else { continue };
         has_folder = true;
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_plugin(path)).collect();
+        let mut paths: Vec<PathBuf> =
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_plugin(path)).collect();
         paths.sort();
         files.extend(paths.into_iter().map(|path| PluginFile { root: place.to_owned(), path, kind }));
     }
@@ -190,7 +191,9 @@ mod tests {
     #[test]
     fn files_are_those_that_a_server_would_load() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["components/b.py", "components/a.py", "components/_c.py", "components/README.md", "pages/p.py", "views/v.py", "x.py"] {
+        for name in
+            ["components/b.py", "components/a.py", "components/_c.py", "components/README.md", "pages/p.py", "views/v.py", "x.py"]
+        {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();

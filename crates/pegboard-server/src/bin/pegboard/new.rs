@@ -26,7 +26,9 @@ pub(crate) enum NewCommand {
         directory: Option<PathBuf>,
     },
     /// A panel for one of the dashboard's artifact pages, with a test.
-    #[command(after_help = "Examples:\n  pegboard new panel error-table\n  pegboard new panel traffic --page endpoint --directory ~/panels")]
+    #[command(
+        after_help = "Examples:\n  pegboard new panel error-table\n  pegboard new panel traffic --page endpoint --directory ~/panels"
+    )]
     Panel {
         #[command(flatten)]
         file: DashboardFileArguments,

@@ -161,7 +161,9 @@ fn write_files(file: DashboardFile, words: &Words, folder: &Path) -> Result<Vec<
     let files = [(format!("{kind}/{}.py", words.module), plugin), (format!("tests/test_{}.py", words.module), test)];
     if let Some((taken, _)) = files.iter().find(|(path, _)| folder.join(path).exists()) {
         let message = format!("`{}` exists", folder.join(taken).display());
-        return Err(Error::conflict("file-exists", message).hint("choose another name, or another folder with `--directory`").into());
+        return Err(Error::conflict("file-exists", message)
+            .hint("choose another name, or another folder with `--directory`")
+            .into());
     }
     for (name, text) in &files {
         let path = folder.join(name);
@@ -220,12 +222,18 @@ mod tests {
             for path in written {
                 let text = std::fs::read_to_string(place.join(path)).unwrap();
                 assert!(!text.contains('@') || text.contains("@app.callback"), "{text}");
-                assert!(!["@NAME@", "@MODULE@", "@CLASS@", "@TITLE@", "@MEMBER@"].iter().any(|word| text.contains(word)), "{text}");
+                assert!(
+                    !["@NAME@", "@MODULE@", "@CLASS@", "@TITLE@", "@MEMBER@"].iter().any(|word| text.contains(word)),
+                    "{text}"
+                );
             }
             let again = write_files(file, &words, &place).unwrap_err();
             assert_eq!(again.error.unwrap().code, "file-exists");
         }
         let panel = std::fs::read_to_string(folder.path().join("components/components/error_table.py")).unwrap();
-        assert!(panel.contains("auto_load_page = PluginPage.ENDPOINT") && panel.contains("class ErrorTable(PluginInterface)"), "{panel}");
+        assert!(
+            panel.contains("auto_load_page = PluginPage.ENDPOINT") && panel.contains("class ErrorTable(PluginInterface)"),
+            "{panel}"
+        );
     }
 }
