@@ -93,13 +93,21 @@ impl Watch {
 
     /// Listens to this folder from now on, if it is there. Blocking.
     pub(crate) fn add(&mut self, root: &Path) {
-        if self.watched.iter().any(|known| known == root) && root.is_dir() {
+        if self.watched.iter().any(|known| known == root) {
             return;
         }
-        self.watched.retain(|known| known != root);
         match self.watcher.watch(root, RecursiveMode::Recursive) {
             Ok(()) => self.watched.push(root.to_owned()),
             Err(error) => tracing::debug!(folder = %root.display(), %error, "a plugin folder cannot be watched yet"),
+        }
+    }
+
+    /// This folder is away: when it comes back, it is another one.
+    pub(crate) fn forget(&mut self, root: &Path) {
+        if self.watched.iter().any(|known| known == root) {
+            // It may be unknown already, because it is gone.
+            let _ = self.watcher.unwatch(root);
+            self.watched.retain(|known| known != root);
         }
     }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 
 use super::call::{cookies, theme};
-use super::pages::{address, root};
+use super::pages::address;
 use super::suites::link;
 use super::update::as_json;
 use super::{PREFIX, Phase, Site};
@@ -34,7 +34,7 @@ pub(crate) async fn index(State(app): State<App>, headers: HeaderMap) -> Respons
 pub(crate) async fn layout(State(app): State<App>, headers: HeaderMap) -> Response {
     let cookies = cookies(&headers);
     match app.dashboard.site() {
-        Some(site) => as_json(site.root(site.theme(theme(&cookies)))),
+        Some(site) => as_json(site.layout(site.theme(theme(&cookies)))),
         None => as_json("{}"),
     }
 }
@@ -49,11 +49,6 @@ pub(crate) async fn reload_hash(State(app): State<App>) -> Response {
     let packages: Vec<String> =
         app.dashboard.site().map(|site| site.environment.files.keys().cloned().collect()).unwrap_or_default();
     as_json(json!({ "files": [], "hard": false, "packages": packages, "reloadHash": null }).to_string())
-}
-
-/// The root of the page for a theme.
-pub(crate) fn layout_text(site: &Site, theme: &str) -> String {
-    root(site, theme).to_string()
 }
 
 fn page(site: &Site, theme: &str) -> String {

@@ -168,6 +168,9 @@ impl<'a> Keeper<'a> {
         }
         let (mut found, errors) = self.scan(&roots).await;
         found.sort_by_key(|found| found.kind);
+        for (root, _) in &errors {
+            self.watch.forget(root);
+        }
         {
             let mut folders = self.app.dashboard.folders.lock().unwrap_or_else(PoisonError::into_inner);
             *folders = errors.iter().map(|(root, error)| (root.display().to_string(), error.clone())).collect();

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use bytes::Bytes;
+use regex::Regex;
 use serde_json::{Map, Value as Json, json};
 
 use super::artifacts::{ArtifactPage, PAGES};
@@ -16,6 +17,8 @@ use crate::error::ApiError;
 
 /// Milliseconds between two looks at the tables.
 const REFRESH: u64 = 60_000;
+/// Where failures are shown that belong to no panel.
+pub(crate) const NOTICES: &str = "pegboard-notices";
 /// Columns of the tables on the main page.
 const FEW: usize = 7;
 
@@ -57,6 +60,7 @@ pub(crate) fn root(site: &Site, theme: &str) -> Json {
             store("_pages_store", Json::Null),
             html("Div", json!({ "id": "_pages_dummy", "hidden": true })),
             header,
+            html("Div", json!({ "id": NOTICES, "className": "pegboard-page" })),
             bootstrap("Container", json!({
                 "fluid": true, "className": "dbc dbc-ag-grid pegboard-page", "children": html("Div", json!({ "id": "_pages_content" })),
             })),
@@ -71,7 +75,7 @@ pub(crate) async fn route(app: &App, site: &Site, request: &Request_, cookies: M
     let response = json!({ "multi": true, "response": {
         "_pages_content": { "children": content },
         "_pages_store": { "data": { "title": title } },
-    } });
+    }, "sideUpdate": { NOTICES: { "children": null } } });
     Ok(as_json(response.to_string()))
 }
 
@@ -111,25 +115,23 @@ pub(crate) fn find<'a>(site: &'a Site, path: &str) -> Option<(&'a SitePage, Map<
     site.pages.iter().find_map(|page| Some((page, variables(page.page.path_template.as_deref()?, path)?)))
 }
 
-/// `/asset/<name>` against `/asset/wine`.
+/// `/asset/<name>` against `/asset/wine`: a variable takes as much as it can, as Dash has it.
 fn variables(template: &str, path: &str) -> Option<Map<String, Json>> {
-    let (template, path): (Vec<_>, Vec<_>) =
-        (template.trim_matches('/').split('/').collect(), path.trim_matches('/').split('/').collect());
-    if template.len() != path.len() {
-        return None;
+    let mut pattern = String::from("^");
+    let mut names = Vec::new();
+    let mut rest = template.trim_matches('/');
+    while let Some((before, after)) = rest.split_once('<') {
+        let (name, after) = after.split_once('>')?;
+        pattern.push_str(&regex::escape(before));
+        pattern.push_str("(.*)");
+        names.push(name.to_owned());
+        rest = after;
     }
-    let mut variables = Map::new();
-    for (pattern, part) in template.into_iter().zip(path) {
-        match (pattern.find('<'), pattern.rfind('>')) {
-            (Some(start), Some(end)) if start < end => {
-                let value = part.strip_prefix(&pattern[..start])?.strip_suffix(&pattern[end + 1..])?;
-                variables.insert(pattern[start + 1..end].to_owned(), json!(value));
-            }
-            _ if pattern == part => {}
-            _ => return None,
-        }
-    }
-    Some(variables)
+    pattern.push_str(&regex::escape(rest));
+    pattern.push('$');
+    let found = Regex::new(&pattern).ok()?.captures(path.trim_matches('/'))?;
+    let values = found.iter().skip(1).map(|part| json!(part.map(|part| part.as_str())));
+    Some(names.into_iter().zip(values).collect())
 }
 
 async fn plugin(
@@ -140,8 +142,15 @@ async fn plugin(
     cookies: Map<String, Json>,
 ) -> (Json, String) {
     let title = page.page.title.clone().unwrap_or_else(|| page.page.name.clone());
+    let whole = |layout: Json| match page.file.trouble() {
+        Some(failure) => {
+            let notice = node::notice("The last change of this page does not load; what was loaded before goes on", &failure);
+            html("Div", json!({ "children": [notice, layout] }))
+        }
+        None => layout,
+    };
     if !page.page.layout_is_function {
-        return (page.page.layout.clone(), title);
+        return (whole(page.page.layout.clone()), title);
     }
     let payload = json!({ "page": page.page.module, "path_variables": variables, "query": query(search), "cookies": cookies });
     let deadline = app.settings.dashboard.callback_deadline;
@@ -157,7 +166,7 @@ async fn plugin(
             if page.file.is_marked() {
                 page.file.mark().add_to_tree(&mut answer.layout);
             }
-            (answer.layout, answer.title.unwrap_or(title))
+            (whole(answer.layout), answer.title.unwrap_or(title))
         }
         Err(failure) => (node::notice("This page failed", &failure), title),
     }
@@ -301,7 +310,8 @@ mod tests {
     fn templates_give_variables() {
         let found = |template, path| variables(template, path).map(|variables| Json::Object(variables).to_string());
         assert_eq!(found("/asset/<name>", "/asset/wine").as_deref(), Some(r#"{"name":"wine"}"#));
-        assert_eq!(found("/asset/v<n>-<x>", "/asset/v1-2").as_deref(), None);
+        assert_eq!(found("/asset/v<n>-<x>", "/asset/v1-2").as_deref(), Some(r#"{"n":"1","x":"2"}"#));
+        assert_eq!(found("/a/<x>", "/a/b/c").as_deref(), Some(r#"{"x":"b/c"}"#));
         assert_eq!(found("/asset/v<n>", "/asset/v12").as_deref(), Some(r#"{"n":"12"}"#));
         assert_eq!(found("/asset/<name>", "/asset"), None);
         assert_eq!(found("/asset/<name>", "/other/x"), None);

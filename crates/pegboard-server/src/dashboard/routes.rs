@@ -57,10 +57,3 @@ pub(crate) fn by_plain_path(site: &Site, path: &str) -> Option<String> {
     let is_asset = path.starts_with("/assets/plugins/");
     (is_ours || is_asset || pages::find(site, path).is_some()).then(|| pages::address(path))
 }
-
-impl Site {
-    /// The layout's JSON for a theme.
-    pub(crate) fn root(&self, theme: &str) -> String {
-        index::layout_text(self, theme)
-    }
-}

@@ -15,12 +15,15 @@ use super::environment::Environment;
 use super::file::PanelFile;
 use super::mark::has_patterns;
 use super::node;
+use super::pages::root;
 use super::told::{InlineScript, Loaded, Message, Page, Panel, PanelFailure};
 
 /// Everything that browsers are told, made anew when a file changes.
 pub(crate) struct Site {
     pub(crate) environment: Arc<Environment>,
     pub(crate) dependencies: Bytes,
+    /// By theme.
+    layouts: BTreeMap<String, Bytes>,
     /// By the output key that the browser sends.
     pub(crate) owners: HashMap<String, Owner>,
     pub(crate) panels: Vec<SitePanel>,
@@ -155,7 +158,16 @@ impl Site {
         }
         let dependencies = serde_json::to_vec(&merge.dependencies).unwrap_or_default().into();
         let Merge { owners, problems, .. } = merge;
-        Self { environment, dependencies, owners, panels, pages, inline_scripts, assets, problems }
+        let mut site =
+            Self { environment, dependencies, layouts: BTreeMap::new(), owners, panels, pages, inline_scripts, assets, problems };
+        let themes: Vec<String> = site.environment.themes.iter().map(|theme| theme.name.clone()).collect();
+        site.layouts = themes.into_iter().map(|theme| (theme.clone(), root(&site, &theme).to_string().into())).collect();
+        site
+    }
+
+    /// The root of the page for a theme, as JSON.
+    pub(crate) fn layout(&self, theme: &str) -> Bytes {
+        self.layouts.get(theme).cloned().unwrap_or_else(|| root(self, theme).to_string().into())
     }
 
     /// The panel of that key.

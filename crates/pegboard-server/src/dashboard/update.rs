@@ -160,12 +160,13 @@ fn with_marks(file: &PanelFile, text: String) -> String {
 fn refused(site: &Site, file: &PanelFile, failure: PanelFailure) -> Response {
     tracing::warn!(file = %file.path.display(), failure = failure.message, "a callback failed");
     let shown = site.panels.iter().filter(|panel| panel.file.key == file.key);
-    let notices: Map<String, Json> = shown
+    let mut notices: Map<String, Json> = shown
         .map(|panel| (panel.notice(), json!({ "children": node::notice("A callback of this panel failed", &failure) })))
         .collect();
     if notices.is_empty() {
-        let body = json!({ "error": failure });
-        return (callback_status(500), as_json(body.to_string())).into_response();
+        // A page of a plugin: it has no place of its own for this.
+        notices
+            .insert(pages::NOTICES.to_owned(), json!({ "children": node::notice("A callback of this page failed", &failure) }));
     }
     as_json(json!({ "multi": true, "response": {}, "sideUpdate": notices }).to_string()).into_response()
 }

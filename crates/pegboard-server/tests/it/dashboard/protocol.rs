@@ -52,7 +52,7 @@ class Asset:
 
         @app.callback(Output('plain-head', 'children'), Input('plain-in', 'value'), prevent_initial_call=True)
         def head(value):
-            return f'You wrote {value}'
+            return f'You wrote {value}' if value else 1 / 0
 
     def layout(self, name=None, **query):
         return html.Div(f'{name} with {sorted(query.items())}')
@@ -227,4 +227,11 @@ fn pages_are_found_by_path_template_and_title() {
     });
     let (_, answer) = dashboard.post("/ui/dash/_dash-update-component", &body);
     assert_eq!(answer["response"]["plain-head"]["children"], "You wrote hello");
+    let body = json!({
+        "output": "plain-head.children", "outputs": { "id": "plain-head", "property": "children" },
+        "inputs": [{ "id": "plain-in", "property": "value", "value": "" }], "changedPropIds": ["plain-in.value"],
+    });
+    let (status, answer) = dashboard.post("/ui/dash/_dash-update-component", &body);
+    assert_eq!((status, &answer["response"]), (200, &json!({})), "{answer}");
+    assert!(answer["sideUpdate"]["pegboard-notices"].to_string().contains("ZeroDivisionError"), "{answer}");
 }
