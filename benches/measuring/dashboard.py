@@ -88,9 +88,10 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
-def post(path: str, body: Any) -> bytes:
+def post(path: str, body: object) -> bytes:
     text = json.dumps(body).encode()
-    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+    return head.encode() + text
 
 
 def rate(place: tuple[str, int], request: bytes, count: int) -> float:
@@ -162,7 +163,18 @@ def started(shop: Workshop, folder: Path) -> tuple[subprocess.Popen[bytes], tupl
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "PANELS": str(folder / "packages"), "COUNT": str(PANELS)}
-    command = [str(shop.dash.parent / "gunicorn"), "-w", "1", "-k", "gthread", "--threads", "2", "-b", f"127.0.0.1:{port}", "dash_panels:server"]
+    command = [
+        str(shop.dash.parent / "gunicorn"),
+        "-w",
+        "1",
+        "-k",
+        "gthread",
+        "--threads",
+        "2",
+        "-b",
+        f"127.0.0.1:{port}",
+        "dash_panels:server",
+    ]
     with shop.log.open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT / "benches" / "peers", env=environment, stderr=log, stdout=log)
     end = time.monotonic() + START_DEADLINE
@@ -199,7 +211,9 @@ def callback_of(output: str, store: str, count: int) -> bytes:
     each = [{"id": f"panel{number}", "property": "figure"} for number in range(count)]
     outputs: Any = each or {"id": "single", "property": "figure"}
     inputs = [{"id": store, "property": "data", "value": [{"name": "m"}]}]
-    return post("/_dash-update-component", {"output": output, "outputs": outputs, "inputs": inputs, "changedPropIds": [f"{store}.data"]})
+    return post(
+        "/_dash-update-component", {"output": output, "outputs": outputs, "inputs": inputs, "changedPropIds": [f"{store}.data"]}
+    )
 
 
 def private_bytes(process: int) -> int:

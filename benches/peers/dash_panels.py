@@ -1,16 +1,16 @@
-"""Plain Dash with the panels of the measurement: one callback for all of them, as Workbench has it. Served by gunicorn as `dash_panels:server`."""
+"""Plain Dash with the panels of the measurement: one callback for all of them. Served by gunicorn as `dash_panels:server`."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from typing import Any
 
 from dash import Dash, Input, Output, dcc, html
 
 sys.path.insert(0, os.environ["PANELS"])
-from panel_work import drawn  # noqa: E402  (made by the measurement, the same file for both sides)
+# Made by the measurement: the same file for both sides.
+from panel_work import drawn
 
 COUNT = int(os.environ["COUNT"])
 
@@ -21,13 +21,13 @@ app.layout = html.Div([dcc.Store(id="models_table"), dcc.Store(id="one"), dcc.Gr
 
 
 @app.callback(Output("single", "figure"), Input("one", "data"))
-def single(rows: list[dict[str, Any]]) -> Any:
+def single(rows: list[dict[str, str]]) -> object:
     return drawn(rows[0]["name"])
 
 
 @app.callback([Output(f"panel{number}", "figure") for number in range(COUNT)], Input("models_table", "data"))
-def every(rows: list[dict[str, Any]]) -> list[Any]:
-    figures = []
+def every(rows: list[dict[str, str]]) -> list[object]:
+    figures: list[object] = []
     for _ in range(COUNT):
         time.sleep(0.02)
         figures.append(drawn(rows[0]["name"]))
