@@ -367,6 +367,8 @@ fn changes(site: &Site, loaded: &[Outcome], is_other: bool) -> Vec<Change> {
                 changes.push(Change::Pages { paths: paths.collect() });
             }
             Some(_) => changes.push(Change::Site),
+            // Nothing of it is on any page yet; its failure is.
+            None if outcome.file.loaded().is_none() => changes.push(Change::Site),
             None => changes.push(Change::Notices { keys: keys(&outcome.file) }),
         }
     }

@@ -52,7 +52,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 no server, 130 stoppe
 pub(crate) enum Command {
     /// Start the server.
     #[command(
-        after_help = "Examples:\n  pegboard serve\n  pegboard serve --listen 127.0.0.1:0 --data /var/lib/pegboard\n\nPrints `listening on http://…` when it is ready. Ctrl-C stops it in order, a second Ctrl-C at once."
+        after_help = "Examples:\n  pegboard serve\n  pegboard serve --listen 127.0.0.1:0 --data /var/lib/pegboard\n  pegboard serve --plugins ./panels --plugins s3://team/panels\n\nPrints `listening on http://…` when it is ready. Ctrl-C stops it in order, a second Ctrl-C at once."
     )]
     Serve {
         #[command(flatten)]
