@@ -203,6 +203,9 @@ def test_views(folder: Folder):
     assert found["Lacking"]["message"] == "Method 'refresh' is not implemented by Lacking"
     assert set(found) == {"Shown", "Lacking"}
     assert ("error", "Unexpected plugin type 'views' for plugin 'Helper'") in [(each["level"], each["text"]) for each in loaded["messages"]]
+    path = str(folder.path / "views" / "view.py")
+    (checked,) = folder._parked.ask([["check", {"roots": [str(folder.path)], "file": path, "kind": "view"}]])["answers"]
+    assert checked["loaded"] == ["Shown"]
     assert folder.loaded("views/broken.py", "def x(:")["error"]["line"] == 1
 
 

@@ -41,6 +41,7 @@ class PanelWorker:
         self._roots: list[str] = []
         self._panels: dict[str, Panel] = {}
         self._pages: dict[str, Page] = {}
+        self._views: list[dict[str, Any]] = []
 
     # Loading.
 
@@ -51,7 +52,6 @@ class PanelWorker:
         kind, self._file = asked.get("kind", "component"), str(asked["file"])
         self._roots = [str(root) for root in asked.get("roots") or [Path(self._file).parent.parent]]
         messages = Messages(self._file)
-        views: list[dict[str, Any]] = []
         told: dict[str, Any] | None = None
         try:
             if self._site is not None:
@@ -68,11 +68,11 @@ class PanelWorker:
             elif kind == "page":
                 self._load_pages(classes, before, messages)
             else:
-                views = _views(classes, self._file, messages)
+                self._views = _views(classes, self._file, messages)
         except (Exception, SystemExit) as error:
             told = failure(error, self._file)
             messages.failed(told)
-        return self._told(views, told, messages), messages
+        return self._told(told, messages), messages
 
     def _load_panels(self, classes: list[type], known_ids: set[str], messages: Messages) -> None:
         assert self._site is not None
@@ -109,7 +109,7 @@ class PanelWorker:
         for route in self._site.registered_routes():
             messages.warn(f"route `{route}` of the page's own is not served", "make a callback of it, or serve it elsewhere")
 
-    def _told(self, views: list[dict[str, Any]], told: dict[str, Any] | None, messages: Messages) -> bytes:
+    def _told(self, told: dict[str, Any] | None, messages: Messages) -> bytes:
         panels = [
             object_of(
                 **{"class": panel.kind.__name__},
@@ -129,7 +129,7 @@ class PanelWorker:
         site = self._site
         return object_of(
             panels_json=joined(panels),
-            views=views,
+            views=self._views,
             pages_json=joined(pages),
             callbacks_json=text_of(site.callbacks() if site is not None else []),
             inline_scripts=site.scripts() if site is not None else [],
@@ -203,6 +203,7 @@ class PanelWorker:
         _, messages = self._load(asked)
         loaded = [name for name, panel in self._panels.items() if panel.error is None]
         loaded += [page.name for page in self._pages.values() if page.error is None]
+        loaded += [view["class"] for view in self._views if view["error"] is None]
         return object_of(findings=messages.found, loaded=loaded)
 
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use pegboard_engine::{Engine, Environments, HostedPlugin, Invocation, Preparation};
-use pegboard_model::{Error, Failure, PluginName};
+use pegboard_model::{Error, Failure, FailureKind, PluginName};
 use pegboard_server::Settings;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -115,16 +115,44 @@ async fn look_at(engine: &Engine, settings: &Settings, file: &PluginFile, number
     let plugin = HostedPlugin { name: name.clone(), requirements, preparation: question.clone() };
     let hosted = engine.host(plugin, &PRELOAD.map(str::to_owned)).await;
     engine.unhost(&name).await;
-    let broken = |text: String, remedy: Option<String>| {
+    let broken = |text: String, line: Option<u64>, remedy: Option<String>| {
         let file = file.path.display().to_string();
-        let findings = vec![Finding { file, line: None, level: "error".to_owned(), text, remedy }];
+        let findings = vec![Finding { file, line, level: "error".to_owned(), text, remedy }];
         Checked { findings, loaded: Vec::new() }
     };
     if let Err(failure) = hosted {
-        return broken(failure.message, failure.hint);
+        let line = failure.traceback.as_deref().and_then(|trace| line_in(trace, &file.path));
+        let (text, remedy) = worded(failure);
+        return broken(text, line, remedy);
     }
     let answer = question.answer.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-    serde_json::from_slice(&answer).unwrap_or_else(|error| broken(format!("the worker's answer cannot be read: {error}"), None))
+    serde_json::from_slice(&answer)
+        .unwrap_or_else(|error| broken(format!("the worker's answer cannot be read: {error}"), None, None))
+}
+
+/// What ended the worker, in the words of somebody who wrote a panel.
+fn worded(failure: Failure) -> (String, Option<String>) {
+    let (text, hint) = match failure.kind {
+        FailureKind::Deadline => {
+            ("the file took too long to load", "put what takes long into `update_properties`, or raise `dashboard.load_deadline`")
+        }
+        FailureKind::Died => (
+            "the process ended while the file was loaded",
+            "look for `os._exit`, and for crashes in compiled libraries that the file imports",
+        ),
+        FailureKind::Memory => ("the file needed too much memory while it was loaded", "load less, or raise `engine.memory`"),
+        _ => return (failure.message, failure.hint),
+    };
+    (text.to_owned(), Some(hint.to_owned()))
+}
+
+/// Where the file was in a traceback or a dump of the stack: the innermost of its lines.
+fn line_in(trace: &str, path: &Path) -> Option<u64> {
+    let place = format!("File \"{}\", line ", path.display());
+    // A dump begins with the innermost frame, a traceback ends with it.
+    let found = if trace.contains("most recent call first") { trace.find(&place) } else { trace.rfind(&place) };
+    let rest = trace.get(found? + place.len()..)?;
+    rest.split(|each: char| !each.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn tell(finding: &Finding, place: &Path, output: &Output) {
@@ -187,6 +215,17 @@ fn is_plugin(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_found_in_traces() {
+        let path = Path::new("/p/a.py");
+        let traceback = "Traceback (most recent call last):\n  File \"/p/a.py\", line 3\n  File \"/p/a.py\", line 14, in f\nx";
+        assert_eq!(line_in(traceback, path), Some(14));
+        let dump =
+            "Thread 0x1 (most recent call first):\n  File \"/p/a.py\", line 7 in f\n  File \"/p/a.py\", line 2 in <module>";
+        assert_eq!(line_in(dump, path), Some(7));
+        assert_eq!(line_in("nothing", path), None);
+    }
 
     #[test]
     fn files_are_those_that_a_server_would_load() {
