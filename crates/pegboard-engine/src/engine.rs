@@ -108,6 +108,7 @@ impl Engine {
     /// When the data directory cannot be written.
     pub async fn start(options: EngineOptions, environments: Environments) -> Result<Self, Error> {
         let host = host_files::unpack(&options.data).await?;
+        host_files::remove_former(&options.data, &host).await;
         user_modules::prepare(&options.data).await?;
         let blocks_options = BlocksOptions { spill: options.data.join("spill"), memory_budget: options.memory_budget };
         let opened = tokio::task::spawn_blocking(move || Blocks::open(blocks_options)).await;
