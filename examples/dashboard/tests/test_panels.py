@@ -33,7 +33,7 @@ class Model:
         return "class"
 
     def list_inference_runs(self) -> list[str]:
-        return ["first", "second", "empty"]
+        return ["first", "second", "empty", "model_training"]
 
     def default_inference_run(self) -> str:
         return "first"
@@ -41,7 +41,7 @@ class Model:
     def get_inference_metrics(self, run: str) -> pd.DataFrame | None:
         if run == "empty":
             return None
-        f1 = 0.5 if run == "first" else 0.75
+        f1 = {"first": 0.5, "second": 0.75}.get(run, 1.0)
         return pd.DataFrame({"class": ["a", "b", "all"], "f1": [f1, f1, f1], "precision": [0.1, 0.2, 0.3], "support": [2, 2, 4]})
 
     def get_inference_predictions(self, run: str) -> pd.DataFrame | None:
@@ -100,6 +100,7 @@ def test_metrics_of_all_runs() -> None:
     assert [(bar.name, list(bar.x), list(bar.y)) for bar in figure.data] == [
         ("first", ["a", "b", "all"], [0.5, 0.5, 0.5]),
         ("second", ["a", "b", "all"], [0.75, 0.75, 0.75]),
+        ("model_training", ["a", "b", "all"], [1.0, 1.0, 1.0]),
     ]
     answer = call(test, "runmetrics_test-graph.figure@", {"runmetrics_test-metric.value": "precision"})
     assert answer["runmetrics_test-graph"]["figure"]["layout"]["yaxis"]["title"]["text"] == "precision"

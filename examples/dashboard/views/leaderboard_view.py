@@ -29,9 +29,11 @@ class LeaderboardView(PageView):
 
 
 def rows_of(model: Any) -> list[dict[str, Any]]:
-    """One per run that has metrics."""
+    """One per run that has metrics; what a model was trained on says little about it."""
     rows = []
     for run in model.list_inference_runs():
+        if run == "model_training":
+            continue
         metrics = model.get_inference_metrics(run)
         metric, is_less = next(((name, less) for name, less in MAIN if metrics is not None and name in metrics), (None, False))
         if metric is None or metrics.empty:

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from .data import Prepared, raw_table
 from .models import Model
 
-__all__ = ["has_catalog", "judged", "publish_dataset"]
+__all__ = ["explained", "has_catalog", "judged", "publish_dataset"]
 
 OWNER = "digits-and-wine"
 
@@ -58,10 +59,30 @@ def publish_dataset(dataset: str, best: dict[str, Any], model: Model, prepared: 
             "model_training": RunResults(None, training["metrics"], training["confusion"], "Rows that it was trained on"),
         },
         inputs=[f"feature_set:{features}"],
+        **explained(model, prepared, columns),
         description=f"Best of the grid on {dataset}: {best['model']}",
         **words,
     )
     return [source, features, classifier]
+
+
+def explained(model: Model, prepared: Prepared, columns: list[str]) -> dict[str, Any]:
+    """SHAP values of the held-out rows, by class. A linear model's are exact: weight times distance from the mean."""
+    if not isinstance(model, LogisticRegression) or len(model.coef_) != len(prepared["labels"]):
+        return {}
+    features, rows = prepared["test_features"], prepared["test_rows"].tolist()
+    distances = features - prepared["train_features"].mean(axis=0)
+    values = distances[None, :, :] * model.coef_[:, None, :]
+    mean = np.abs(values).mean(axis=(0, 1))
+
+    def table(numbers: NDArray[np.float64]) -> list[dict[str, Any]]:
+        return [{"id": row, **dict(zip(columns, each, strict=True))} for row, each in zip(rows, numbers.tolist(), strict=True)]
+
+    return {
+        "shap_importance": sorted(zip(columns, mean.tolist(), strict=True), key=lambda pair: -pair[1]),
+        "shap_values": {label: table(each) for label, each in zip(prepared["labels"], values, strict=True)},
+        "shap_feature_values": table(features),
+    }
 
 
 def judged(model: Model, features: NDArray[np.float64], truth: NDArray[np.int64], labels: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from pegboard_example_models.data import prepare_dataset, raw_table
 from pegboard_example_models.models import LARGEST_GRID, Candidate, build_model, fit_model, make_grid
-from pegboard_example_models.publishing import judged
+from pegboard_example_models.publishing import explained, judged
 from pegboard_example_models.scores import Evaluation, best_of_each, evaluate_model
 from pegboard_example_models.settings import Settings
 
@@ -105,3 +105,19 @@ def test_the_table_of_a_data_set_has_its_rows() -> None:
     assert len(columns) == 13 and set(rows[0]) == {"id", "class", *columns}
     for place, label in zip(prepared["test_rows"].tolist(), prepared["test_classes"].tolist(), strict=True):
         assert rows[place]["class"] == prepared["labels"][label]
+
+
+def test_a_linear_model_is_explained_exactly() -> None:
+    prepared = prepare_dataset("wine", seed=1, test_share=0.3)
+    columns, _ = raw_table("wine")
+    fitted, _ = fit_model(candidate(model="logistic_regression"), prepared)
+    found = explained(fitted, prepared, columns)
+
+    # What the values of a row add up to is how far its score is from that of the mean row.
+    scores = fitted.decision_function(prepared["test_features"])
+    base = fitted.decision_function(prepared["train_features"].mean(axis=0, keepdims=True))[0]
+    for place, label in enumerate(prepared["labels"]):
+        sums = [sum(row[column] for column in columns) for row in found["shap_values"][label]]
+        assert sums == pytest.approx(list(scores[:, place] - base[place]))
+    assert [name for name, _ in found["shap_importance"]] != columns
+    assert explained(fit_model(candidate(), prepared)[0], prepared, columns) == {}
