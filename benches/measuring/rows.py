@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from typing import Any, Final
 
+from .dashboard import dashboard
 from .effort import Effort, Measurement, rounds
 from .hub import hub
 from .original import flowdapt
@@ -175,6 +176,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "chain": chain,
     "flowdapt": flowdapt,
     "hub": hub,
+    "dashboard": dashboard,
 }
 
 

@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 # Flowdapt admits releases of its web framework that have taken away what it calls.
 FLOWDAPT: Final = ["flowdapt==0.1.52", "starlette<1"]
 SOCKETIO: Final = ["python-socketio>=5.13", "uvicorn[standard]"]
+DASH: Final = ["dash==4.2.0", "gunicorn", "plotly>=6.5,<7", "pandas>=2.2,<3"]
 PEERS: Final = ["dask[distributed]", "numpy", "pandas", "psutil", "pyarrow", "ray"]
 
 
@@ -56,6 +57,11 @@ class Workshop:
         return _environment(self.target / "bench-socketio", SOCKETIO, self.say)
 
     @property
+    def dash(self) -> Path:
+        """The interpreter that has Dash and gunicorn."""
+        return _environment(self.target / "bench-dash", DASH, self.say)
+
+    @property
     def python_here(self) -> Path:
         """The interpreter that runs this: for load that needs the standard library only."""
         return Path(sys.executable)
@@ -71,6 +77,7 @@ class Workshop:
             ("bench-venv", [*PEERS, "distributed"]),
             ("bench-flowdapt", ["flowdapt"]),
             ("bench-socketio", ["python-socketio", "uvicorn"]),
+            ("bench-dash", ["dash", "gunicorn", "plotly"]),
         ):
             python = self.target / folder / "bin" / "python"
             if python.exists():

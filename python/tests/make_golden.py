@@ -11,8 +11,8 @@ from pegboard._messages import dump_json
 from pegboard._session import head
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "messages"
-VERSION = {"major": 1, "minor": 2}
-FEATURES = ["shared-memory", "stack-dump", "executor"]
+VERSION = {"major": 1, "minor": 3}
+FEATURES = ["shared-memory", "stack-dump", "executor", "invoke"]
 CONTEXT = {
     "id": "run_1",
     "body": {
@@ -86,6 +86,7 @@ MESSAGES: list[tuple[str, dict[str, Any], list[bytes]]] = [
     ),
     ("to-worker", {"type": "encode", "call": 10, "context": {"id": "run_1"}, "argument": {"kind": "list", "count": 2}}, [SEVEN, SEVEN]),
     ("to-worker", {"type": "response", "request": 3, "found": True, "failure": SHORT_FAILURE, "descriptors": 1}, [SHARED]),
+    ("to-worker", {"type": "invoke", "call": 11, "target": "pegboard.panels.update"}, [b'j{"class":"Zo\xc3\xab"}']),
     (
         "from-worker",
         {"type": "hello", "protocol": VERSION, "features": FEATURES, "process_id": 4711, "python": "3.13.0", "stack_signal": 41},

@@ -68,12 +68,9 @@ pub(crate) async fn request(call: &Call, number: u64, with_context: bool) -> Res
             let argument = parts.argument(argument).await?;
             ToWorker::Encode { call: number, context, argument, descriptors: 0 }
         }
-        Operation::Invoke { name, .. } => {
-            return Err(Failure::noticed(
-                FailureKind::Target,
-                format!("operation `{name}` exchanges JSON, which plugin `{}` does not offer", call.plugin),
-            )
-            .hint("only remote plugins take such operations; call one of this plugin's stages instead"));
+        Operation::Invoke { name, payload } => {
+            parts.json(payload.clone());
+            ToWorker::Invoke { call: number, target: name.clone() }
         }
     };
     if parts.size > MAX_BODY {
@@ -153,6 +150,12 @@ impl Parts {
                 Ok(ArgumentShape::List { count: values.len() })
             }
         }
+    }
+
+    fn json(&mut self, text: Bytes) {
+        let part = Part::Json(text).encode();
+        self.size += part.len() as u64;
+        self.parts.push(part);
     }
 
     async fn push(&mut self, value: &Value) -> Result<(), Failure> {

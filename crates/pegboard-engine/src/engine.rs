@@ -31,6 +31,7 @@ use crate::shm::{self, Blocks, BlocksOptions};
 use crate::supervisor::History;
 
 mod edition;
+mod hosted;
 mod life;
 mod options;
 mod plugin;
@@ -39,8 +40,10 @@ mod statistics;
 mod user_modules;
 mod version;
 
+pub use hosted::{HostedPlugin, Invocation, Preparation};
 pub use options::{EngineEvent, EngineOptions, EngineStatistics, ExecutorOptions, PluginStatistics, WorkerCounts, WorkerLimits};
 
+use hosted::SharedEnvironment;
 use plugin::{Plugin, Reloaded};
 use source::Sources;
 use version::Code;
@@ -70,6 +73,10 @@ struct Inner {
     base: Arc<Pool>,
     /// Workers that read and ask the catalog's tables.
     tables: Arc<Pool>,
+    /// Workers that somebody else keeps, by name.
+    hosted: Mutex<HashMap<PluginName, Arc<Pool>>>,
+    /// Their environments, by requirements.
+    shared: Mutex<HashMap<String, Arc<SharedEnvironment>>>,
     /// Every pool that may still have workers, those of removed plugins included.
     pools: Mutex<Vec<Weak<Pool>>>,
     /// By plugin; they outlive the plugin, so that an install waits for the removal before it.
@@ -101,6 +108,7 @@ impl Engine {
     /// When the data directory cannot be written.
     pub async fn start(options: EngineOptions, environments: Environments) -> Result<Self, Error> {
         let host = host_files::unpack(&options.data).await?;
+        host_files::remove_former(&options.data, &host).await;
         user_modules::prepare(&options.data).await?;
         let blocks_options = BlocksOptions { spill: options.data.join("spill"), memory_budget: options.memory_budget };
         let opened = tokio::task::spawn_blocking(move || Blocks::open(blocks_options)).await;
@@ -129,6 +137,8 @@ impl Engine {
             sources,
             blocks,
             directory: ArcSwap::default(),
+            hosted: Mutex::default(),
+            shared: Mutex::default(),
             editing: Mutex::default(),
             turns: Mutex::default(),
             installing: tokio::sync::RwLock::default(),
@@ -260,6 +270,9 @@ impl PluginRunner for Engine {
         }
         if call.plugin == PluginName::tables() {
             return inner.tables.call(call).boxed();
+        }
+        if let Some(pool) = inner.hosted_pool(&call.plugin) {
+            return pool.call(call).boxed();
         }
         inner.past[0].fetch_add(1, Ordering::Relaxed);
         inner.past[1].fetch_add(1, Ordering::Relaxed);

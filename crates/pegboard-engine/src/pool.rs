@@ -338,6 +338,11 @@ impl Pool {
         self.lock().history.standing().clone()
     }
 
+    /// Whether calls can reach code of it, whatever it is worth.
+    pub(crate) fn has_code(&self) -> bool {
+        self.lock().generation.is_some()
+    }
+
     /// Calls that wait.
     pub(crate) fn queued(&self) -> usize {
         self.lock().waiting.len()

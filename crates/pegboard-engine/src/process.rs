@@ -123,9 +123,7 @@ impl ProcessHandle {
     /// pages private while nobody else maps them), what was written into a copy-on-write map does. Read from the page tables:
     /// slow for a large process (milliseconds per gigabyte), so not for an async thread.
     pub(crate) fn own_bytes(&self) -> Option<u64> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id())).ok()?;
-        let kibibytes = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"))?;
-        Some(kibibytes.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
+        own_memory(self.id())
     }
 
     /// Whether it is stopped (state `T`), by SIGSTOP or a debugger.
@@ -135,6 +133,14 @@ impl ProcessHandle {
             .and_then(|text| text.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next()))
             .is_some_and(|state| matches!(state, 'T' | 't'))
     }
+}
+
+/// Bytes of anonymous memory of a worker's process, pages that it shares with others in proportion. Blocking: milliseconds per gigabyte.
+#[must_use]
+pub fn own_memory(process_id: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process_id}/smaps_rollup")).ok()?;
+    let kibibytes = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"))?;
+    Some(kibibytes.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
 }
 
 impl Drop for ProcessHandle {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pegboard_model::{Call, CallEvent, Failure, FailureKind, PluginName, WorkerState, WorkerStatus};
-use pegboard_protocol::hello::{FEATURE_EXECUTOR, FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP};
+use pegboard_protocol::hello::{FEATURE_EXECUTOR, FEATURE_INVOKE, FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP};
 use pegboard_protocol::{ExecutorChoice, FromWorker, PROTOCOL, ToWorker};
 use rustix::process::Signal;
 use tokio::sync::mpsc;
@@ -34,7 +34,7 @@ mod watch;
 use watch::Watch;
 
 /// What this side can do.
-const FEATURES: [&str; 3] = [FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP, FEATURE_EXECUTOR];
+const FEATURES: [&str; 4] = [FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP, FEATURE_EXECUTOR, FEATURE_INVOKE];
 /// How long a killed process may take to be gone; the kernel has to give back its memory first.
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
 

@@ -76,10 +76,22 @@ impl PluginName {
         Self("pegboard-tables".to_owned())
     }
 
+    /// Name of the environment that the dashboard's panels run in.
+    #[must_use]
+    pub fn panels() -> Self {
+        Self("pegboard-panels".to_owned())
+    }
+
+    /// Name under which the worker of one file of the dashboard runs; `key` tells the files apart.
+    #[must_use]
+    pub fn panel(key: u64) -> Self {
+        Self(format!("pegboard-panels-{key:016x}"))
+    }
+
     /// Whether workers of this name are the server's own, not those of a plugin.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        matches!(self.0.as_str(), "pegboard-base" | "pegboard-tables")
+        matches!(self.0.as_str(), "pegboard-base" | "pegboard-tables") || self.0.starts_with("pegboard-panels")
     }
 
     /// The name as text, always in normal form.

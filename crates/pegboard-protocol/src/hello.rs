@@ -22,7 +22,7 @@ impl fmt::Display for ProtocolVersion {
 }
 
 /// What this build speaks.
-pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 2 };
+pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 3 };
 
 /// Names of optional abilities; unknown ones are ignored.
 pub type Features = Vec<String>;
@@ -33,6 +33,8 @@ pub const FEATURE_SHARED_MEMORY: &str = "shared-memory";
 pub const FEATURE_STACK_DUMP: &str = "stack-dump";
 /// The worker can hand the calls of stages to an executor that `load` names (since 1.1).
 pub const FEATURE_EXECUTOR: &str = "executor";
+/// The worker calls functions that exchange JSON (since 1.3).
+pub const FEATURE_INVOKE: &str = "invoke";
 
 /// Refuses another major version.
 ///

@@ -193,6 +193,14 @@ pub enum ToWorker {
         #[serde(default, skip_serializing_if = "is_zero")]
         descriptors: usize,
     },
+    /// Data. Call a function with one JSON value; it answers with one. Parts: the value (`j`). Answered by `Finished` with one `j`
+    /// part (1.3).
+    Invoke {
+        /// Number of the call.
+        call: u64,
+        /// Dotted path of the function.
+        target: String,
+    },
     /// Data. Answers a `Request`. Parts: the value, if the method gives one (1.0).
     Response {
         /// Number of the request.

@@ -11,6 +11,7 @@ use pegboard_store::Store;
 use tokio::sync::Mutex;
 
 use crate::config::Settings;
+use crate::dashboard::Dashboard;
 use crate::flowdapt::Sampler;
 use crate::hub::Polls;
 use crate::metrics::Metrics;
@@ -57,6 +58,8 @@ pub struct Shared {
     pub(crate) flowdapt: Sampler,
     /// Connections of clients that poll.
     pub(crate) polls: Polls,
+    /// Panels, views and pages.
+    pub(crate) dashboard: Dashboard,
     pub(crate) started: Instant,
     /// Held while a plugin's record is copied from the engine to the store, so that an older copy never lands last.
     pub(crate) directory: Mutex<()>,
@@ -81,6 +84,7 @@ impl App {
             metrics,
             flowdapt,
             polls,
+            dashboard: Dashboard::default(),
             started,
             directory,
         }))

@@ -32,6 +32,14 @@ const BY_CODE: &[(&str, StatusCode)] = &[
 /// For a file that the browser has already.
 pub(crate) const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
 
+/// For a callback that changes nothing.
+pub(crate) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
+
+/// What a panel's worker answered with, in Dash's own numbers.
+pub(crate) fn callback_status(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 /// A refusal on its way to a client.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError(pub(crate) Error);

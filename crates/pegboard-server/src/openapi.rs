@@ -6,8 +6,8 @@ use utoipa::openapi::{OpenApi as Made, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{
-    apply, catalog, configs, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers, workers,
-    workflows,
+    apply, catalog, configs, dashboard, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers,
+    workers, workflows,
 };
 
 #[derive(OpenApi)]
@@ -16,6 +16,7 @@ use crate::api::{
     info(title = "Pegboard", description = "One server on which a team hangs all of its ML plugins"),
     paths(
         status::status, status::settings, news::news, events::events, document,
+        dashboard::list, dashboard::reload,
         plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
         workers::list,
         apply::apply, workflows::list, workflows::show, workflows::apply, workflows::put, workflows::delete,
@@ -45,6 +46,7 @@ use crate::api::{
         (name = "hub", description = "Remote plugins: scripts that connect to the server, and their sessions"),
         (name = "projects", description = "What is labelled, with which classes, on which way"),
         (name = "keys", description = "Keys of Ango's HTTP dialect, and credentials of storages"),
+        (name = "dashboard", description = "Panels, views and pages on the catalog's artifact pages"),
         (name = "workers", description = "Processes that run plugins' code"),
         (name = "server", description = "The server about itself"),
         (name = "operations", description = "For load balancers and monitoring"),

@@ -1,24 +1,25 @@
 //! Every URL of the server, in one table.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{delete, get, post, put};
 use pegboard_model::Error;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
-    apply, catalog, configs, events, health, keys, labelling, news, plugins, projects, runs, status, triggers, workers, workflows,
+    apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, plugins, projects, runs, status,
+    triggers, workers, workflows,
 };
 use crate::app::App;
 use crate::error::{ApiError, panicked};
 use crate::guard::guard;
 use crate::record::record;
 use crate::remainder::read_remainder;
-use crate::{ango, flowdapt, hub, openapi, ui};
+use crate::{ango, dashboard, flowdapt, hub, openapi, ui};
 
 pub(crate) fn router(app: App) -> Router {
     let body_limit = app.settings.server.body_limit;
@@ -98,9 +99,12 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/catalog/{kind}/{name}/statistics", get(catalog::statistics))
         .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))
         .route("/api/v1/catalog/{kind}/{name}/files/{role}", get(catalog::file))
+        .route("/api/v1/dashboard/plugins", get(dashboard_api::list))
+        .route("/api/v1/dashboard/plugins/{id}/reload", post(dashboard_api::reload))
         .route("/-/health", get(health::health))
         .route("/-/ready", get(health::ready))
         .route("/-/metrics", get(health::metrics))
+        .merge(dashboard::routes())
         .merge(flowdapt::routes())
         .merge(hub::routes(message_limit))
         .merge(ango::routes())
@@ -118,7 +122,13 @@ pub(crate) fn router(app: App) -> Router {
     Router::new().fallback_service(routes).layer(map_request(ango::one_slash))
 }
 
-async fn unknown(uri: Uri) -> Response {
+async fn unknown(State(app): State<App>, method: Method, uri: Uri) -> Response {
+    // Plugins of the dashboard write links and assets as if they were alone at the root.
+    let site = if method == Method::GET { app.dashboard.loaded_site() } else { None };
+    if let Some(place) = site.and_then(|site| dashboard::by_plain_path(&site, uri.path())) {
+        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        return Redirect::temporary(&format!("{place}{query}")).into_response();
+    }
     let error = Error::not_found("route-not-found", format!("there is nothing at `{}`", uri.path())).hint("see /api/docs");
     in_the_form_of(&uri, error)
 }

@@ -26,7 +26,7 @@ mod sqlite;
 pub use change::{Change, RunFilter, StoredEvent, StoredLine};
 pub use error::StoreError;
 pub use labelling::{AssetQuery, LabelChange, Placed};
-pub use object::ObjectWriter;
+pub use object::{ObjectWriter, RemoteFolder};
 pub use options::{S3Options, StoreOptions};
 pub use sessions::{SessionFilter, StoredSessionLine};
 pub use store::Store;

@@ -1,8 +1,8 @@
 """The stages that `workflows/train.yaml` joins, and two light ones that triggers run.
 
     grid ────┐
-    prepare ─┼─> train (per candidate) ─> evaluate (per model) ─> choose
-             └────────────────────────────────^
+    prepare ─┼─> train (per candidate) ─> evaluate (per model) ─> choose ─> publish
+             └────────────────────────────────^─────────────────────────────^
 
 Arrays pass between stages as values: each stage's return value is an argument of those behind it. Fitted models pass
 through the object store, where another run or workflow can find the best ones under `best-<data set>`: `report` and `check` do.
@@ -18,10 +18,11 @@ from flowdapt.lib.logger import get_logger
 
 from .data import Prepared, prepare_dataset
 from .models import Candidate, Model, fit_model, make_grid
+from .publishing import has_catalog, publish_dataset
 from .scores import Evaluation, best_of_each, evaluate_model, score_model, table_of
 from .settings import Settings
 
-__all__ = ["check", "choose", "evaluate", "grid", "prepare", "report", "train"]
+__all__ = ["check", "choose", "evaluate", "grid", "prepare", "publish", "report", "train"]
 
 logger = get_logger(__name__)
 
@@ -89,6 +90,17 @@ def choose(evaluations: list[Evaluation]) -> dict[str, Any]:
         chosen[dataset] = {**row, "key": f"best-{dataset}", "confusion": best[dataset]["confusion"].tolist()}
         logger.info(f"best on {dataset}: {row['model']} {row['parameters']}, macro F1 {row['f1']:.4f}")
     return {"table": table_of(evaluations), "best": chosen}
+
+
+def publish(chosen: dict[str, Any], prepared: dict[str, Prepared]) -> dict[str, Any]:
+    """Puts data, features and the best models into the server's catalog, where the dashboard shows them. Returns its argument."""
+    if not has_catalog():
+        logger.info("no catalog here, so nothing is published")
+        return chosen
+    for dataset, best in chosen["best"].items():
+        names = publish_dataset(dataset, best, object_store.get(best["key"]), prepared[dataset])
+        logger.info(f"published {', '.join(names)}")
+    return chosen
 
 
 def report() -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pegboard_example_models.data import prepare_dataset
+from pegboard_example_models.data import prepare_dataset, raw_table
 from pegboard_example_models.models import LARGEST_GRID, Candidate, build_model, fit_model, make_grid
+from pegboard_example_models.publishing import explained, judged
 from pegboard_example_models.scores import Evaluation, best_of_each, evaluate_model
 from pegboard_example_models.settings import Settings
 
@@ -80,3 +81,43 @@ def test_time_does_not_decide() -> None:
 def test_bad_settings_say_what_is_wrong(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Settings.read(given, {})
+
+
+@pytest.mark.parametrize("model", ["logistic_regression", "support_vectors"])
+def test_what_is_published_agrees_with_itself(model: str) -> None:
+    prepared = prepare_dataset("wine", seed=1, test_share=0.3)
+    fitted, _ = fit_model(candidate(model=model), prepared)
+    found = judged(fitted, prepared["test_features"], prepared["test_classes"], prepared["labels"])
+
+    right = sum(row["class"] == row["prediction"] for row in found["predictions"])
+    assert right == sum(row[row["labels"]] for row in found["confusion"])
+    assert [row["class"] for row in found["metrics"]] == [*prepared["labels"], "all"]
+    assert found["metrics"][-1]["support"] == len(found["predictions"]) == len(prepared["test_rows"])
+    for row in found["predictions"]:
+        shares = [row[f"{label}_proba"] for label in prepared["labels"]]
+        assert sum(shares) == pytest.approx(1) and row["confidence"] == max(shares)
+
+
+def test_the_table_of_a_data_set_has_its_rows() -> None:
+    columns, rows = raw_table("wine")
+    prepared = prepare_dataset("wine", seed=1, test_share=0.3)
+
+    assert len(columns) == 13 and set(rows[0]) == {"id", "class", *columns}
+    for place, label in zip(prepared["test_rows"].tolist(), prepared["test_classes"].tolist(), strict=True):
+        assert rows[place]["class"] == prepared["labels"][label]
+
+
+def test_a_linear_model_is_explained_exactly() -> None:
+    prepared = prepare_dataset("wine", seed=1, test_share=0.3)
+    columns, _ = raw_table("wine")
+    fitted, _ = fit_model(candidate(model="logistic_regression"), prepared)
+    found = explained(fitted, prepared, columns)
+
+    # What the values of a row add up to is how far its score is from that of the mean row.
+    scores = fitted.decision_function(prepared["test_features"])
+    base = fitted.decision_function(prepared["train_features"].mean(axis=0, keepdims=True))[0]
+    for place, label in enumerate(prepared["labels"]):
+        sums = [sum(row[column] for column in columns) for row in found["shap_values"][label]]
+        assert sums == pytest.approx(list(scores[:, place] - base[place]))
+    assert [name for name, _ in found["shap_importance"]] != columns
+    assert explained(fit_model(candidate(), prepared)[0], prepared, columns) == {}

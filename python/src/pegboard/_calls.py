@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from pegboard._encode import to_json
 from pegboard._errors import Cancelled, TargetError, failure_of
 from pegboard._loader import Loader, Target
-from pegboard._messages import ArgumentShape, ContextReference, Encode, Expand, Items, ItemsDone, Stage, encode
+from pegboard._messages import ArgumentShape, ContextReference, Encode, Expand, Invoke, Items, ItemsDone, Stage, dump_json, encode
 from pegboard._run import ActiveRun, RunContext, active_run
 from pegboard._session import MAX_DESCRIPTORS
 from pegboard._values import INLINE, Outgoing, Values, failure_part
@@ -182,6 +183,13 @@ class Calls:
         self._enter(message.context)
         value = self._arguments([message.argument], parts, descriptors)[0]
         outgoing.append(b"j" + to_json(value))
+
+    def invoke(self, message: Invoke, parts: Sequence[memoryview], descriptors: Sequence[int], outgoing: Outgoing) -> None:
+        """Calls a function with one JSON value. Its answer is JSON text as bytes, or something that JSON can say."""
+        target = self._loader.resolve(message.target)
+        answer = target.function(json.loads(bytes(parts[0][1:])))
+        if not self._state.forked:
+            outgoing.append(b"j" + (answer if isinstance(answer, bytes) else dump_json(answer)))
 
     def _plain_items(
         self,

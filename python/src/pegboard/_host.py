@@ -33,6 +33,7 @@ from pegboard._messages import (
     Encode,
     Expand,
     Failed,
+    Invoke,
     Items,
     Load,
     Loaded,
@@ -108,6 +109,7 @@ class Host:
             Expand: self._calls.expand,
             Items: self._calls.items,
             Encode: self._calls.encode,
+            Invoke: self._calls.invoke,
         }
         connection.server = self
         threading.Thread(target=self._serve_control, name="pegboard-control", daemon=True).start()

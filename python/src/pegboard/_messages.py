@@ -27,11 +27,12 @@ class ProtocolVersion:
     minor: int
 
 
-PROTOCOL: Final = ProtocolVersion(1, 2)
+PROTOCOL: Final = ProtocolVersion(1, 3)
 FEATURE_SHARED_MEMORY: Final = "shared-memory"
 FEATURE_STACK_DUMP: Final = "stack-dump"
 FEATURE_EXECUTOR: Final = "executor"
-FEATURES: Final = (FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP, FEATURE_EXECUTOR)
+FEATURE_INVOKE: Final = "invoke"
+FEATURES: Final = (FEATURE_SHARED_MEMORY, FEATURE_STACK_DUMP, FEATURE_EXECUTOR, FEATURE_INVOKE)
 
 
 @dataclass(slots=True)
@@ -169,6 +170,13 @@ class Encode(Message):
 
 
 @dataclass(slots=True)
+class Invoke(Message):
+    type_name = "invoke"
+    call: int
+    target: str
+
+
+@dataclass(slots=True)
 class Response(Message):
     type_name = "response"
     request: int
@@ -297,7 +305,7 @@ class Exited(Message):
     signal: int | None = None
 
 
-TO_WORKER: Final = (ServerHello, Ping, Cancel, Stop, Load, Stage, Expand, Items, Encode, Response)
+TO_WORKER: Final = (ServerHello, Ping, Cancel, Stop, Load, Stage, Expand, Items, Encode, Response, Invoke)
 FROM_WORKER: Final = (WorkerHello, Pong, Loaded, ItemsDone, Finished, Failed, Log, Progress, Request)
 TO_ZYGOTE: Final = (Fork,)
 FROM_ZYGOTE: Final = (Parked, Forked, ForkFailed, Exited)

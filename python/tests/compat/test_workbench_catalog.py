@@ -326,8 +326,26 @@ def test_small_things():
     assert (is_dark("rgb(0, 0, 0)"), is_dark("#ffffff")) == (True, False)
     assert sample_colorscale_rgba([[0, "rgb(0, 0, 0)"], [1, "rgb(100, 200, 50)"]], 5, 0, 10) == "rgba(50, 100, 25, 1)"
     frame = pd.DataFrame({"c": ["x", "y"], "prediction": ["x", "x"], "x_proba": [1.0, 0.5], "y_proba": [0.0, 0.5]})
-    assert compute_confusion(frame, "c").to_numpy().tolist() == [[1, 0], [1, 0]]
+    assert "confusion" not in compute_confusion(frame)
+    judged = compute_confusion(pd.DataFrame({"residual": [0, 0, 1], "confidence": [1.0, 0.5, 1.0]}))
+    assert list(judged["confusion"]) == [0.0, 0.25, 1.0]
     assert list(proba_to_conf(frame)) == [1.0, 0.0]
     found, digest = dataframe_delta(lambda: frame, None)
     assert found is frame
     assert dataframe_delta(lambda: frame, digest) == (None, digest)
+
+
+def test_components_as_they_were_until_december_2024():
+    from sageworks.web_interface.components.model_plot import ModelPlot as FormerPlot
+    from sageworks.web_interface.components.plugins.ag_table import AGTable as FormerTable
+
+    table = FormerTable()
+    table.create_component("t", header_color="rgb(60, 60, 60)", max_height=400)
+    assert table.properties == [("t", "columnDefs"), ("t", "rowData")]
+    columns, rows = table.update_properties(pd.DataFrame({"a": [1]}))
+    assert (columns, rows) == ([{"headerName": "a", "field": "a"}], [{"a": 1}])
+    plot = FormerPlot()
+    plot.create_component("p")
+    assert plot.update_properties(CachedModel("wine"), "full_cross_fold").data[0].type == "heatmap"
+    assert len(plot.update_properties(CachedModel("abalone-regression"), "full_cross_fold").data) == 2
+    assert plot.update_properties(CachedModel("abalone-regression"), "nothing").layout.annotations[0].text == "No predictions"

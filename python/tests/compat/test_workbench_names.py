@@ -24,4 +24,6 @@ def test_names(module: str, names: str):
     assert sorted(found.__all__) == sorted(wanted)
     assert all(hasattr(found, name) for name in wanted)
     former = importlib.import_module(module.replace("workbench", "sageworks", 1))
-    assert all(getattr(former, name) is getattr(found, name) for name in wanted)
+    # The table had another form then.
+    if not module.endswith("plugins.ag_table"):
+        assert all(getattr(former, name) is getattr(found, name) for name in wanted)

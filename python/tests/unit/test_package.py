@@ -33,7 +33,8 @@ def test_imports_are_of_the_standard_library(path: Path):
             names = [str(node.module)]
         for name in names:
             top = name.partition(".")[0]
-            more = PANELS if path.is_relative_to(PACKAGE / "compat" / "workbench") or path.parent.name == "sageworks" else set()
+            folders = (PACKAGE / "compat" / "workbench", PACKAGE / "compat" / "sageworks", PACKAGE / "panels")
+            more = PANELS if any(path.is_relative_to(folder) for folder in folders) else set()
             assert top in sys.stdlib_module_names | OPTIONAL | more | {"pegboard"}, f"{path}: {name}"
 
 

@@ -48,6 +48,8 @@ pub(super) struct Sources {
 struct Lease {
     sources: Arc<Sources>,
     environment: Environment,
+    /// What its interpreter imports, if this lease is the first to need it.
+    preload: Vec<String>,
     cell: Cell,
 }
 
@@ -69,7 +71,19 @@ impl Sources {
         edition: Option<Edition>,
     ) -> Arc<PluginSource> {
         let (plugin, modules) = (plugin.clone(), modules.to_vec());
-        Arc::new(PluginSource { plugin, modules, called, edition, lease: self.lease(environment) })
+        let preload = self.options.preload.clone();
+        Arc::new(PluginSource { plugin, modules, called, edition, lease: Arc::new(self.lease(environment, preload)) })
+    }
+
+    /// Workers in an environment whose parked interpreter imports these modules, not those of the settings.
+    pub(super) fn prepared(
+        self: &Arc<Self>,
+        plugin: &PluginName,
+        environment: Environment,
+        preload: Vec<String>,
+    ) -> Arc<PluginSource> {
+        let lease = Arc::new(self.lease(environment, preload));
+        Arc::new(PluginSource { plugin: plugin.clone(), modules: Vec::new(), called: Vec::new(), edition: None, lease })
     }
 
     /// Workers without a plugin, in an environment of its own that holds these requirements; it is made when the first one is
@@ -98,11 +112,11 @@ impl Sources {
         self.ending.wait().await;
     }
 
-    fn lease(self: &Arc<Self>, environment: Environment) -> Lease {
+    fn lease(self: &Arc<Self>, environment: Environment, preload: Vec<String>) -> Lease {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         let (leases, cell) = parked.entry(environment.key.clone()).or_default();
         *leases += 1;
-        Lease { sources: Arc::clone(self), cell: Arc::clone(cell), environment }
+        Lease { sources: Arc::clone(self), cell: Arc::clone(cell), environment, preload }
     }
 }
 
@@ -113,7 +127,7 @@ impl Lease {
             Zygote::start(ZygoteOptions {
                 python: self.environment.python.clone(),
                 host: self.sources.host.clone(),
-                preload: self.sources.options.preload.clone(),
+                preload: self.preload.clone(),
                 user_modules: Some(user_modules::folder(&self.sources.options.data)),
                 variables: self.sources.options.variables.clone(),
                 fresh: false,
@@ -147,7 +161,15 @@ pub(super) struct PluginSource {
     modules: Vec<String>,
     called: Vec<String>,
     edition: Option<Edition>,
-    lease: Lease,
+    lease: Arc<Lease>,
+}
+
+impl PluginSource {
+    /// The same environment for a plugin of another name.
+    pub(super) fn of_another(&self, plugin: &PluginName) -> Self {
+        let lease = Arc::clone(&self.lease);
+        Self { plugin: plugin.clone(), modules: Vec::new(), called: Vec::new(), edition: None, lease }
+    }
 }
 
 #[async_trait]
@@ -231,7 +253,7 @@ impl PooledWorker for Worker {
 }
 
 /// A refusal as a call's failure.
-fn failure(error: Error) -> Failure {
+pub(super) fn failure(error: Error) -> Failure {
     let kind = if error.kind == ErrorKind::Exhausted { FailureKind::Exhausted } else { FailureKind::Unavailable };
     Failure { traceback: error.detail, hint: error.hint, ..Failure::noticed(kind, error.message) }
 }

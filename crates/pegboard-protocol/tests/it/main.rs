@@ -49,7 +49,8 @@ fn again<M: DeserializeOwned + Serialize>(header: &[u8], name: impl Fn(&M) -> &'
 
 // A new variant does not compile before it is named here, and does not pass before it has a file.
 
-const TO_WORKER: [&str; 10] = ["hello", "ping", "cancel", "stop", "load", "stage", "expand", "items", "encode", "response"];
+const TO_WORKER: [&str; 11] =
+    ["hello", "ping", "cancel", "stop", "load", "stage", "expand", "items", "encode", "response", "invoke"];
 
 fn to_worker(message: &ToWorker) -> &'static str {
     TO_WORKER[match message {
@@ -63,6 +64,7 @@ fn to_worker(message: &ToWorker) -> &'static str {
         ToWorker::Items { .. } => 7,
         ToWorker::Encode { .. } => 8,
         ToWorker::Response { .. } => 9,
+        ToWorker::Invoke { .. } => 10,
     }]
 }
 

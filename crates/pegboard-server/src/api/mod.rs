@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod catalog;
 pub(crate) mod configs;
+pub(crate) mod dashboard;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod hub;

@@ -86,6 +86,9 @@ pub(crate) const VARIABLE_PREFIX: &str = "PEGBOARD__";
 /// Short name for the variable of `server.url`, the one setting that clients use most.
 pub(crate) const URL_VARIABLE: &str = "PEGBOARD_URL";
 
+/// Name that Workbench has for `dashboard.plugins`.
+pub(crate) const PLUGINS_VARIABLE: &str = "WORKBENCH_PLUGINS";
+
 use Kind::{Address, Count, Duration, Flag, List, Path, Size, Table, Text};
 
 /// All settings, by section.
@@ -201,6 +204,15 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("hub.log_lines", Count, "10000", "Lines kept per session; what comes later is counted and said."),
     Setting::new("hub.log_limit", Size, "8MiB", "Bytes of lines kept per session."),
     Setting::optional("hub.session_retention", Duration, "How long sessions are kept after their end; none: for ever."),
+    Setting::new(
+        "dashboard.plugins",
+        List,
+        "",
+        "Folders of panels, views and pages: paths, or `s3://bucket/prefix`; `WORKBENCH_PLUGINS` sets it too.",
+    ),
+    Setting::new("dashboard.callback_deadline", Duration, "30s", "Longest time that one callback of a panel may take."),
+    Setting::new("dashboard.load_deadline", Duration, "30s", "Longest time for loading one file of panels."),
+    Setting::new("dashboard.poll", Duration, "5s", "How often folders of panels in object storage are looked at."),
     Setting::new(
         "log.level",
         Text,

@@ -9,7 +9,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use pegboard_model::Error;
 
 use super::dialect::{self, Dialect, Translated};
-use super::key::{self, SETTINGS, URL_VARIABLE, VARIABLE_PREFIX};
+use super::key::{self, PLUGINS_VARIABLE, SETTINGS, URL_VARIABLE, VARIABLE_PREFIX};
 
 /// File that is looked for in the working directory and in the data directory.
 const FILE_NAME: &str = "pegboard.toml";
@@ -92,13 +92,15 @@ impl Layers {
     pub(super) fn read(sources: &Sources) -> Result<Self, Error> {
         let mut upper = Vec::new();
         for (name, value) in &sources.variables {
-            if let Some(key) = variable_key(name) {
+            // Workbench's word for "only what comes with it".
+            let says_nothing = name == PLUGINS_VARIABLE && matches!(value.as_str(), "" | "package");
+            if let Some(key) = variable_key(name).filter(|_| !says_nothing) {
                 known(&key, name)?;
                 upper.push(Layer::single(name.clone(), &key, value));
             }
         }
         // The short name goes first: the long one lies over it.
-        upper.sort_by_key(|layer| layer.origin != URL_VARIABLE);
+        upper.sort_by_key(|layer| ![URL_VARIABLE, PLUGINS_VARIABLE].contains(&layer.origin.as_str()));
         for flag in &sources.flags {
             known(&flag.key, &flag.flag)?;
             upper.push(Layer::single(flag.flag.clone(), &flag.key, &flag.value));
@@ -154,6 +156,9 @@ impl Layers {
 fn variable_key(name: &str) -> Option<String> {
     if name == URL_VARIABLE {
         return Some("server.url".to_owned());
+    }
+    if name == PLUGINS_VARIABLE {
+        return Some("dashboard.plugins".to_owned());
     }
     Some(name.strip_prefix(VARIABLE_PREFIX)?.to_lowercase().replace("__", "."))
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything else sees [`Settings`] only. No other module reads an environment variable.
 
+mod dashboard;
 mod dialect;
 #[cfg(test)]
 mod dialect_tests;
@@ -19,6 +20,7 @@ mod store;
 mod units;
 mod values;
 
+pub use dashboard::{DashboardSettings, PluginFolder};
 pub use engine::EngineSettings;
 pub use hub::HubSettings;
 pub use layers::{FlagValue, Sources, package_index};

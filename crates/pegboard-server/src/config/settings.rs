@@ -4,6 +4,7 @@ use pegboard_flow::FlowOptions;
 use pegboard_model::Error;
 use pegboard_store::StoreOptions;
 
+use super::dashboard::DashboardSettings;
 use super::engine::EngineSettings;
 use super::hub::HubSettings;
 use super::layers::Sources;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub flow: FlowOptions,
     /// Section `hub`.
     pub hub: HubSettings,
+    /// Section `dashboard`.
+    pub dashboard: DashboardSettings,
     /// Section `log`.
     pub log: LogSettings,
     /// Every setting with its value and origin; secrets masked.
@@ -46,6 +49,7 @@ impl Settings {
             engine: EngineSettings::from_values(&values, server.data.clone())?,
             flow: flow::from_values(&values, &server.data)?,
             hub: HubSettings::from_values(&values),
+            dashboard: DashboardSettings::from_values(&values, &sources.directory),
             log: LogSettings::from_values(&values)?,
             listing: values.listing,
             warnings: values.dialect.warnings,

@@ -83,3 +83,43 @@ fn dev_says_what_is_missing() {
     pegboard(folder.path(), &["dev", "--directory", "nowhere"]).failed(2, &["cannot open", "hint:"]);
     pegboard(folder.path(), &["dev", "--url", "http://127.0.0.1:1", "--data", "x"]).failed(2, &["cannot be used with"]);
 }
+
+/// One world: the environment of panels is made once for both.
+#[test]
+fn new_panels_pass_their_tests_and_a_check_says_what_is_wrong_with_a_file() {
+    let world = World::new();
+    let data = world.data().display().to_string();
+    for (kind, name) in [("panel", "error-table"), ("view", "champions"), ("page", "overview")] {
+        let said = world.run(&["new", kind, name, "--directory", "panels"]).well();
+        assert!(said.stdout.contains(&format!("tests/test_{}.py", name.replace('-', "_"))), "{said:?}");
+        world.run(&["new", kind, name, "--directory", "panels"]).failed(1, &["exists", "--directory"]);
+        world.run(&["new", kind, "class"]).failed(2, &["cannot be the name", "hint:"]);
+    }
+    let good = world.run(&["check", "panels", "--data", &data]).well();
+    assert!(good.stdout.contains("3 files, 0 errors; loaded: ErrorTable, Champions, Overview"), "{}", good.stdout);
+    let components = world.folder.path().join("panels/components");
+    for (name, text) in [
+        ("missing.py", "import no_such_package\n"),
+        ("leaves.py", "import os\nos._exit(3)\n"),
+        ("slow.py", "import time\n\ntime.sleep(60)\n"),
+        ("syntax.py", "x = 1\ndef y(:\n"),
+        ("_not_looked_at.py", "def y(:\n"),
+    ] {
+        std::fs::write(components.join(name), text).unwrap();
+    }
+    let bad = world.run(&["check", "panels", "--data", &data, "--set", "dashboard.load_deadline=4s"]);
+    for words in [
+        "components/leaves.py: error: the process ended while the file was loaded",
+        "components/missing.py:1: error: ModuleNotFoundError: No module named 'no_such_package'",
+        "`packages/`",
+        "error: the file took too long to load",
+        "components/syntax.py:2: error: SyntaxError",
+        "7 files, 4 errors; loaded: ErrorTable, Champions, Overview",
+    ] {
+        assert!(bad.stdout.contains(words), "{words} in\n{}", bad.stdout);
+    }
+    bad.failed(1, &[]);
+    let one = world.run(&["check", "panels/components/syntax.py", "--data", &data, "--json"]);
+    assert_eq!(one.json()["findings"][0]["line"], 2);
+    world.run(&["check", "panels/tests", "--data", &data]).failed(2, &["is no plugin folder", "pegboard new panel"]);
+}

@@ -17,6 +17,7 @@ fn demo_trains_models_prints_their_table_and_is_quick_the_second_time() {
         "best digits: ",
         "best wine: ",
         "/ui/runs/",
+        "/ui/dash/models",
         "pegboard run train-models",
         "trigger report-after-training ran report-models",
         "check-models next at",

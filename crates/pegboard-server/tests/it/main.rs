@@ -7,6 +7,7 @@ mod api;
 mod authoring;
 mod catalog;
 mod cli;
+mod dashboard;
 mod demo;
 mod errors;
 mod events;

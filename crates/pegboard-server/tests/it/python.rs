@@ -1,5 +1,5 @@
 //! The Python side's own tests, run by `cargo test` so that one command runs everything: ruff, mypy and pytest over `python/`,
-//! pytest over the example package with the compatibility package installed as a plugin's environment has it, and over what
+//! pytest over the examples with the compatibility packages installed as plugin environments have them, and over what
 //! `benches/` does with its figures.
 //!
 //! The tools go into a virtual environment below the target directory, made once and whenever the list of tools changes.
@@ -77,7 +77,7 @@ fn the_benchmarks_are_linted_and_their_own_tests_pass() {
 }
 
 #[test]
-fn the_example_package_passes_its_own_tests_on_the_compatibility_package() {
+fn the_examples_pass_their_own_tests_on_the_compatibility_packages() {
     let python = environment().join("python");
     let wheels = root().join("target/python-tests/wheels");
     fs::create_dir_all(&wheels).unwrap();
@@ -94,5 +94,12 @@ fn the_example_package_passes_its_own_tests_on_the_compatibility_package() {
     run(&python, &["-m", "pip", "install", "--quiet", &example.to_string_lossy()], &root());
     let report =
         run(&python, &["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:dash", "tests"], &example);
+    assert!(report.contains(" passed"), "{report}");
+    let panels = root().join("examples/dashboard");
+    let configuration = root().join("python/pyproject.toml").to_string_lossy().into_owned();
+    run(&environment().join("ruff"), &["check", "--config", &configuration, "."], &panels);
+    run(&environment().join("ruff"), &["format", "--check", "--config", &configuration, "."], &panels);
+    let report =
+        run(&python, &["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:dash", "tests"], &panels);
     assert!(report.contains(" passed"), "{report}");
 }

@@ -3,6 +3,7 @@
 //! Invariant: a key's object is whole or absent; a put that was cut short leaves the one before. The driver's errors and its
 //! escaped paths go no further than this file.
 
+mod folder;
 mod key;
 mod local;
 mod s3;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 
+pub use folder::RemoteFolder;
 pub use stream::ObjectWriter;
 
 use crate::error::StoreError;

@@ -127,13 +127,18 @@ async fn code_that_fails_leaves_the_worker_usable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operations_that_exchange_json_are_refused_with_a_reason() {
+async fn json_is_exchanged_without_a_pickle() {
     let world = World::new().await;
     let mut worker = world.worker().await;
-    let invoke = Operation::Invoke { name: "export".to_owned(), payload: "{}".into() };
-    let failure = run(&mut worker, invoke, json!({})).await.failure();
-    assert_eq!(failure.kind, FailureKind::Target);
-    assert!(failure.message.contains("`export`") && failure.hint.is_some());
+    let invoke = |name: &str, payload: &'static str| Operation::Invoke { name: name.to_owned(), payload: payload.into() };
+    let told = run(&mut worker, invoke("misbehaving.calls.echo", r#"{"Zoë":[1,null]}"#), json!({})).await;
+    assert!(matches!(told.value(), Value::Inline(text) if text == r#"{"Zoë":[1,null]}"#.as_bytes()));
+    let told = run(&mut worker, invoke("misbehaving.calls.json_text", "7"), json!({})).await;
+    assert!(matches!(told.value(), Value::Inline(text) if text == "{\"already\": 7}"));
+    for (name, kind) in [("export", FailureKind::Target), ("misbehaving.calls.not_json", FailureKind::Raised)] {
+        let failure = run(&mut worker, invoke(name, "{}"), json!({})).await.failure();
+        assert_eq!(failure.kind, kind, "{name}");
+    }
     let told = run(&mut worker, stage("misbehaving.calls.nothing"), json!({})).await;
     assert!(!told.is_dead() && matches!(told.value(), Value::Inline(_)));
 }

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pegboard_server::config::{FlagValue, Sources};
 
+use crate::new::NewCommand;
 use crate::project::{KeyCommand, ProjectCommand, StorageCommand};
 
 use crate::catalog::arguments::CatalogCommand;
@@ -40,7 +41,7 @@ Examples:
   pegboard serve                                start a server at http://127.0.0.1:8480
   pegboard install ./my-plugin --editable       install a plugin from a folder
   pegboard apply workflow.yaml                  store a workflow
-  pegboard new stage-plugin churn               write a plugin to begin with
+  pegboard new stage-plugin churn               write a plugin to begin with, or a panel, view or page
   pegboard dev                                  run its workflow at every save
   pegboard run train --input epochs=3 --follow  run it and watch
   pegboard doctor                               what this machine lacks
@@ -51,7 +52,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 no server, 130 stoppe
 pub(crate) enum Command {
     /// Start the server.
     #[command(
-        after_help = "Examples:\n  pegboard serve\n  pegboard serve --listen 127.0.0.1:0 --data /var/lib/pegboard\n\nPrints `listening on http://…` when it is ready. Ctrl-C stops it in order, a second Ctrl-C at once."
+        after_help = "Examples:\n  pegboard serve\n  pegboard serve --listen 127.0.0.1:0 --data /var/lib/pegboard\n  pegboard serve --plugins ./panels --plugins s3://team/panels\n\nPrints `listening on http://…` when it is ready. Ctrl-C stops it in order, a second Ctrl-C at once."
     )]
     Serve {
         #[command(flatten)]
@@ -188,10 +189,22 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
-    /// Write a new plugin package to begin with.
+    /// Write a new plugin to begin with: a package with stages, or a file for the dashboard.
     New {
         #[command(subcommand)]
         command: NewCommand,
+    },
+    /// Look for mistakes in files for the dashboard, without a server.
+    #[command(
+        after_help = "Examples:\n  pegboard check ~/panels\n  pegboard check ~/panels/components/error_table.py --json\n\nEach file is loaded in a process of its own, as a server does it, over an empty catalog. Ends with 1 when there are errors."
+    )]
+    Check {
+        /// A plugin folder, or one file of it.
+        #[arg(value_name = "FOLDER|FILE", default_value = ".")]
+        place: PathBuf,
+        /// The data directory, where the environment of panels is kept [default: pegboard-data].
+        #[arg(long, value_name = "DIR")]
+        data: Option<String>,
     },
     /// Develop a plugin: load it anew and run its workflow at every save.
     #[command(
@@ -307,21 +320,6 @@ impl ResourceKind {
     }
 }
 
-#[derive(Subcommand, Debug)]
-pub(crate) enum NewCommand {
-    /// A package with two stages, a workflow and tests.
-    #[command(
-        after_help = "Examples:\n  pegboard new stage-plugin churn-models\n  pegboard new stage-plugin churn-models --directory ~/plugins/churn"
-    )]
-    StagePlugin {
-        /// Name of the package: letters, digits, `-` and `_`.
-        name: String,
-        /// Where it is written; must not exist, or be empty [default: the name].
-        #[arg(long, value_name = "DIR")]
-        directory: Option<PathBuf>,
-    },
-}
-
 #[derive(Args, Debug)]
 pub(crate) struct DevArguments {
     /// The workflow to run; not needed when there is only one.
@@ -388,6 +386,9 @@ pub(crate) struct ServerArguments {
     /// The data directory, made when absent [default: pegboard-data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<String>,
+    /// Folder with panels, views and pages for the dashboard, or `s3://bucket/prefix`; may be given several times.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) plugins: Vec<String>,
 }
 
 #[derive(Args, Debug, Default)]
@@ -475,6 +476,8 @@ impl Arguments {
                 "server.data",
                 server.data.clone(),
             );
+            let plugins = (!server.plugins.is_empty()).then(|| server.plugins.join(","));
+            sources = sources.flag("--plugins", "dashboard.plugins", plugins);
         }
         if let Command::Dev(dev) = &self.command {
             let folder = std::path::absolute(&dev.directory).unwrap_or_else(|_| dev.directory.clone());
@@ -485,6 +488,9 @@ impl Arguments {
                 "server.listen",
                 Some(listen),
             );
+        }
+        if let Command::Check { data, .. } = &self.command {
+            sources = sources.flag("--data", "server.data", data.clone());
         }
         sources.flag("--url", "server.url", self.command.client().and_then(|client| client.url.clone()))
     }
@@ -529,6 +535,7 @@ impl Command {
             | Self::Config { .. }
             | Self::New { .. }
             | Self::Dev(_)
+            | Self::Check { .. }
             | Self::Doctor
             | Self::Completions { .. } => None,
         }

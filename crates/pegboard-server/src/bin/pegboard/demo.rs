@@ -1,5 +1,5 @@
 //! `pegboard demo`: a server, the example package with its config and triggers, one run of it, its table, and the run that its end
-//! triggers; then a project of images with hosted plugins.
+//! triggers; a dashboard that shows what it published; then a project of images with hosted plugins.
 
 mod labelling;
 
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use pegboard_model::Error;
 use pegboard_server::Settings;
+use pegboard_server::config::PluginFolder;
 use pegboard_server::shape::{InstallBody, PluginAnswer, PluginList, RunAnswer, RunBody, RunList, TriggerList, UpgradeBody};
 use rust_embed::Embed;
 use serde_json::{Map, Value as Json};
@@ -29,6 +30,16 @@ use crate::{plugin, run, serve};
 #[exclude = "*.pyc"]
 struct Example;
 
+/// Panels, a view and a page for the dashboard.
+#[derive(Embed)]
+#[folder = "../../examples/dashboard/"]
+#[include = "README.md"]
+#[include = "components/*.py"]
+#[include = "views/*.py"]
+#[include = "pages/*.py"]
+#[include = "assets/**"]
+struct Panels;
+
 /// Documents within the package: what a trigger runs is there before the trigger.
 const DOCUMENTS: [&str; 4] = ["train.yaml", "report.yaml", "config.yaml", "triggers.yaml"];
 /// The workflow that is run.
@@ -48,6 +59,10 @@ pub(crate) async fn demo(mut settings: Settings, once: bool, output: &Output) ->
     serve::log_to_stderr(&settings);
     let mut signals = serve::Signals::new()?;
     let data = settings.server.data.clone();
+    let panels = data.join("examples").join("dashboard");
+    unpack::<Panels>(&panels).await?;
+    let panels = std::path::absolute(&panels).unwrap_or(panels);
+    settings.dashboard.plugins.push(PluginFolder::Local(panels));
     let server = Server::start(settings).await?;
     let url = server.url();
     output.note(&format!("data directory {}", data.display()));
@@ -108,6 +123,7 @@ async fn show(url: &str, data: &Path, output: &Output) -> Result<(), CommandFail
             String::new(),
             format!("look    {}", client.link("/ui/")),
             format!("        {}", client.link(&format!("/ui/runs/{}", ended.uid))),
+            format!("        {}", client.link("/ui/dash/models")),
             format!("        {}", client.link("/api/docs")),
             format!("try     pegboard run {WORKFLOW} --follow --url {url}"),
             format!("        pegboard run show {} --url {url}", ended.name),

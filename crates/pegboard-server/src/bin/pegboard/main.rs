@@ -5,6 +5,7 @@
 mod apply;
 mod arguments;
 mod catalog;
+mod check;
 mod client;
 mod config;
 mod demo;
@@ -16,6 +17,7 @@ mod follow;
 mod hub;
 mod listen;
 mod new;
+mod new_panel;
 mod output;
 mod plugin;
 mod project;
@@ -32,7 +34,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use pegboard_server::Settings;
 
-use crate::arguments::{Arguments, Command, NewCommand, PluginCommand, RunCommand};
+use crate::arguments::{Arguments, Command, PluginCommand, RunCommand};
 use crate::client::Client;
 use crate::failure::CommandFailure;
 use crate::output::Output;
@@ -71,6 +73,10 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> 
         }
         Command::Config { .. } => config::print(&settings()?, output),
         Command::Doctor => on_this_thread(doctor::examine(&settings()?, output)),
+        Command::Check { place, .. } => {
+            let settings = settings()?;
+            on_threads(settings.server.threads, check::check(settings, place, output))
+        }
         Command::Serve { .. } => {
             let settings = settings()?;
             on_threads(settings.server.threads, serve::serve(settings, output))
@@ -79,9 +85,7 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> 
             let settings = settings()?;
             on_threads(settings.server.threads, demo::demo(settings, *once, output))
         }
-        Command::New { command: NewCommand::StagePlugin { name, directory } } => {
-            new::stage_plugin(name, directory.as_deref(), output)
-        }
+        Command::New { command } => new::write_new(command, output),
         Command::Dev(dev) => {
             let settings = settings()?;
             on_threads(settings.server.threads, dev::dev(settings, dev, output))
@@ -131,6 +135,7 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         | Command::Config { .. }
         | Command::New { .. }
         | Command::Dev(_)
+        | Command::Check { .. }
         | Command::Doctor
         | Command::Completions { .. } => Ok(()),
     }

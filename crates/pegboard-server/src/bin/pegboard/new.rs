@@ -1,14 +1,59 @@
-//! `pegboard new`: writes a package to begin with. The files are templates with two words in them.
+//! `pegboard new`: writes a package to begin with. The files are templates with two words in them. Files for the dashboard are written by
+//! `new_panel`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use clap::Subcommand;
 use pegboard_model::{Error, PluginName, ResourceName};
 use pegboard_server::is_standard_module;
 use serde_json::json;
 
 use crate::failure::CommandFailure;
+use crate::new_panel::{self, DashboardFile, DashboardFileArguments, PanelPage};
 use crate::output::Output;
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum NewCommand {
+    /// A package with two stages, a workflow and tests.
+    #[command(
+        after_help = "Examples:\n  pegboard new stage-plugin churn-models\n  pegboard new stage-plugin churn-models --directory ~/plugins/churn"
+    )]
+    StagePlugin {
+        /// Name of the package: letters, digits, `-` and `_`.
+        name: String,
+        /// Where it is written; must not exist, or be empty [default: the name].
+        #[arg(long, value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
+    /// A panel for one of the dashboard's artifact pages, with a test.
+    #[command(
+        after_help = "Examples:\n  pegboard new panel error-table\n  pegboard new panel traffic --page endpoint --directory ~/panels"
+    )]
+    Panel {
+        #[command(flatten)]
+        file: DashboardFileArguments,
+        /// The page that shows it.
+        #[arg(long, value_enum, default_value_t)]
+        page: PanelPage,
+    },
+    /// What a page of the dashboard shows, with a test.
+    #[command(after_help = "Example:\n  pegboard new view champions --directory ~/panels")]
+    View(DashboardFileArguments),
+    /// A page of its own in the dashboard, with a test.
+    #[command(after_help = "Example:\n  pegboard new page overview --directory ~/panels")]
+    Page(DashboardFileArguments),
+}
+
+/// Writes what was asked for.
+pub(crate) fn write_new(command: &NewCommand, output: &Output) -> Result<(), CommandFailure> {
+    match command {
+        NewCommand::StagePlugin { name, directory } => stage_plugin(name, directory.as_deref(), output),
+        NewCommand::Panel { file, page } => new_panel::write(DashboardFile::Panel(*page), file, output),
+        NewCommand::View(file) => new_panel::write(DashboardFile::View, file, output),
+        NewCommand::Page(file) => new_panel::write(DashboardFile::Page, file, output),
+    }
+}
 
 /// Path, which may have the words as well, and text.
 const FILES: [(&str, &str); 8] = [
@@ -87,7 +132,7 @@ impl Words {
 }
 
 /// Writes a package with two stages. Refuses to write into a folder that has something in it.
-pub(crate) fn stage_plugin(name: &str, directory: Option<&Path>, output: &Output) -> Result<(), CommandFailure> {
+fn stage_plugin(name: &str, directory: Option<&Path>, output: &Output) -> Result<(), CommandFailure> {
     let words = Words::of(name).map_err(CommandFailure::usage)?;
     let folder = directory.map_or_else(|| PathBuf::from(&words.name), Path::to_owned);
     let written = write(&words, &folder)?;

@@ -10,7 +10,7 @@ use pegboard_engine::{Engine, Environments};
 use pegboard_flow::Flow;
 use pegboard_hub::{Hub, HubParts, Keyring, Labelling};
 use pegboard_model::{Error, PluginRecord, PluginState, Timestamp};
-use pegboard_server::{App, Parts, RunnerRouter, Settings, Shutdown, app, join, start_hosted};
+use pegboard_server::{App, Parts, RunnerRouter, Settings, Shutdown, app, join, keep_dashboard, start_hosted};
 use pegboard_store::Store;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -76,12 +76,13 @@ impl Server {
                 tracing::debug!(error = %error, "a connection keeps its delay");
             }
         });
-        let hosting = shared.clone();
+        let (hosting, dashboard) = (shared.clone(), shared.clone());
         let service = axum::serve(listener, app(shared).into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async move { until.begun().await });
         let serving = tokio::spawn(service.into_future());
         // Their scripts connect at once, so we listen first.
         tokio::spawn(start_hosted(hosting));
+        tokio::spawn(keep_dashboard(dashboard));
         Ok(Self { address, store, engine, flow, hub, shutdown, settings, serving, joining, socket })
     }
 

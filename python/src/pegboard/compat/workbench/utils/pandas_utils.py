@@ -36,15 +36,16 @@ def proba_to_conf(frame: Any) -> Any:
     return ((found.max(axis=1) - chance) / (1 - chance)).clip(0, 1) if found.shape[1] > 1 else found.max(axis=1)
 
 
-def compute_confusion(frame: Any, target: str, class_labels: list[str] | None = None, prediction: str = "prediction") -> Any:
-    """Counts with actual classes as rows and predicted ones as columns, in the order of the labels."""
-    import pandas as pd
+def compute_confusion(df: Any, n_classes: int | None = None) -> Any:
+    """Adds the column `confusion`: 0 for a sure hit, 1 for a miss by all classes that was sure. Needs `residual` and `confidence`.
 
-    actual, predicted = frame[target].astype(str), frame[prediction].astype(str)
-    labels = [str(label) for label in class_labels] if class_labels else sorted(set(actual) | set(predicted))
-    counts = pd.crosstab(actual, predicted).reindex(index=labels, columns=labels, fill_value=0)
-    counts.index.name = counts.columns.name = None
-    return counts
+    Each step of the residual has its own part of the range: a hit is higher in it the less sure it is, a miss the surer it is.
+    """
+    if "residual" in df.columns and "confidence" in df.columns:
+        labels = [name for name in df.columns if str(name).endswith("_proba") and name != "max_proba"]
+        classes = max(2, len(labels) if n_classes is None else n_classes)
+        df["confusion"] = (df["residual"] + df["confidence"].where(df["residual"] != 0, 1 - df["confidence"])) / classes
+    return df
 
 
 def subplot_positions(df: Any, num_columns: int = 4) -> list[tuple[int, int]]:

@@ -1,16 +1,15 @@
-"""Finds and loads plugins: components, views and pages in the folders of a plugin directory."""
+"""Finds and loads plugins: components, views and pages in the folders of plugin directories, of which there may be several."""
 
 from __future__ import annotations
 
 import atexit
-import importlib.util
-import inspect
 import logging
 import shutil
-import sys
 import threading
 from pathlib import Path
 from typing import Any, ClassVar
+
+from pegboard.panels._modules import classes_of, make_importable, module_of
 
 from ..web_interface.components.plugin_interface import PluginInterface, PluginPage
 from ..web_interface.page_views.page_view import PageView
@@ -29,6 +28,7 @@ class PluginManager:
 
     _instance: ClassVar[PluginManager | None] = None
     loading_dir: Path | None
+    loading_dirs: list[Path]
     plugins: dict[str, dict[str, type]]
     plugin_load_errors: list[str]
     plugin_modified_time: float
@@ -43,16 +43,13 @@ class PluginManager:
     def _start(self) -> None:
         self.plugins = {kind: {} for kind in KINDS}
         self.plugin_load_errors = []
-        self.loading_dir = _directory(ConfigManager().get_config("WORKBENCH_PLUGINS"))
+        self.loading_dirs = _directories(ConfigManager().get_config("WORKBENCH_PLUGINS"))
+        self.loading_dir = self.loading_dirs[0] if self.loading_dirs else None
         self.plugin_modified_time = self._newest()
-        if self.loading_dir is None:
-            return
-        packages = str(self.loading_dir / "packages")
-        if packages not in sys.path:
-            # At the end: what is installed comes first.
-            sys.path.append(packages)
+        make_importable(self.loading_dirs)
         for kind in KINDS:
-            self._load_folder(self.loading_dir / kind, kind)
+            for folder in self.loading_dirs:
+                self._load_folder(folder / kind, kind)
         if self.plugin_load_errors:
             log.error(f"{len(self.plugin_load_errors)} plugin(s) failed to load: {', '.join(self.plugin_load_errors)}")
 
@@ -64,35 +61,15 @@ class PluginManager:
         for path in sorted(folder.iterdir()):
             if path.suffix != ".py" or path.name.startswith("_"):
                 continue
-            module = self._load_file(path, kind)
-            if module is None:
+            try:
+                module = module_of(path)
+            except (Exception, SystemExit) as error:
+                log.critical(f"Failed to load plugin: '{path.name}': {str(error) or repr(error)}")
                 log.warning(f"Failed to load plugin: '{path.name}' skipping...")
                 continue
-            for _, found in inspect.getmembers(module, inspect.isclass):
-                if found.__module__ == module.__name__:
-                    log.important(f"Loading {kind} plugin: {found.__name__}")  # type: ignore[attr-defined]
-                    self._take(found, kind, path.name)
-
-    def _load_file(self, path: Path, kind: str) -> Any:
-        # Two files of one name in two folders are two modules; a plugin sees the name of its file.
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            return None
-        module = importlib.util.module_from_spec(spec)
-        before = sys.modules.get(path.stem)
-        if before is None:
-            # Dataclasses and pickles look their module up.
-            sys.modules[path.stem] = module
-        try:
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
-            log.critical(
-                f"Failed to load plugin: '{path.name}': {error!r}" if not str(error) else f"Failed to load plugin: '{path.name}': {error}"
-            )
-            if before is None:
-                sys.modules.pop(path.stem, None)
-            return None
-        return module
+            for found in classes_of(module):
+                log.important(f"Loading {kind} plugin: {found.__name__}")  # type: ignore[attr-defined]
+                self._take(found, kind, path.name)
 
     def _take(self, found: type, kind: str, file: str) -> None:
         name = found.__name__
@@ -161,11 +138,12 @@ class PluginManager:
 
     def stage_plugin_assets(self, dest_dir: str) -> bool:
         """Copies `assets/` in place of `dest_dir`; False when there are none."""
-        assets = None if self.loading_dir is None else self.loading_dir / "assets"
-        if assets is None or not assets.is_dir():
+        found = [folder / "assets" for folder in self.loading_dirs if (folder / "assets").is_dir()]
+        if not found:
             return False
         shutil.rmtree(dest_dir, ignore_errors=True)
-        shutil.copytree(assets, dest_dir)
+        for assets in found:
+            shutil.copytree(assets, dest_dir, dirs_exist_ok=True)
         atexit.register(shutil.rmtree, dest_dir, ignore_errors=True)
         return True
 
@@ -176,9 +154,8 @@ class PluginManager:
         return changed
 
     def _newest(self) -> float:
-        if self.loading_dir is None:
-            return 0.0
-        return max((path.stat().st_mtime for path in self.loading_dir.rglob("*") if path.is_file()), default=0.0)
+        files = (path for folder in self.loading_dirs for path in folder.rglob("*") if path.is_file())
+        return max((path.stat().st_mtime for path in files), default=0.0)
 
     def __repr__(self) -> str:
         lines = [f"PluginManager: {self.loading_dir}"]
@@ -193,12 +170,14 @@ def _make(name: str, kind: type, made: list[Any]) -> None:
         log.critical(f"Page '{name}' failed to instantiate: {error}")
 
 
-def _directory(said: Any) -> Path | None:
+def _directories(said: Any) -> list[Path]:
+    if isinstance(said, (list, tuple)):
+        return [Path(each) for each in said]
     if not said or said == "package":
-        return None
+        return []
     if str(said).startswith("s3://"):
         bucket, _, prefix = str(said).removeprefix("s3://").partition("/")
         if not bucket or not prefix.strip("/"):
             raise ValueError(f"S3 path must include a bucket and a key/prefix: {said}")
         raise ValueError(f"the folder {said} is not on this machine: copy it, and name the copy")
-    return Path(said)
+    return [Path(said)]

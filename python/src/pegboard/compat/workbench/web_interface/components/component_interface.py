@@ -9,6 +9,7 @@ import textwrap
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from ...utils.theme_manager import ThemeManager
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from ...core.artifacts.feature_set_core import FeatureSetCore
     from ...core.artifacts.model_core import ModelCore
 
-__all__ = ["ComponentInterface"]
+__all__ = ["ComponentInterface", "contained_error", "crash_values"]
 
 log = logging.getLogger("workbench")
+CONTAINED = "_pegboard_contained"
 CRASH_TEXT = frozenset({"children", "value", "data"})
 
 
@@ -102,6 +104,7 @@ def _contained_creation(method: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             from dash import dcc
 
+            _note(self, error)
             log.critical(f"{type(self).__name__} crashed in create_component: {error}", exc_info=error)
             return dcc.Graph(id="error", figure=_stack_trace(type(self), error))
 
@@ -114,10 +117,27 @@ def _contained_update(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(self, *arguments, **named)
         except Exception as error:
+            _note(self, error)
             log.critical(f"{type(self).__name__} crashed in update_properties: {error}", exc_info=error)
-            return [_substitute(type(self), error, name) for _, name in getattr(self, "properties", None) or []]
+            return crash_values(type(self), error, getattr(self, "properties", None) or [])
 
     return update
+
+
+def crash_values(kind: type, error: Exception, properties: list[tuple[str, str]]) -> list[Any]:
+    """What is shown instead, one value per property."""
+    return [_substitute(kind, error, name) for _, name in properties]
+
+
+def contained_error(component: Any) -> Exception | None:
+    """The error that a method of the component was kept from raising since this was asked last."""
+    found: Exception | None = vars(component).pop(CONTAINED, None)
+    return found
+
+
+def _note(component: Any, error: Exception) -> None:
+    with suppress(AttributeError, TypeError):
+        vars(component)[CONTAINED] = error
 
 
 def _substitute(kind: type, error: Exception, name: str) -> Any:

@@ -35,6 +35,8 @@ class AGTable(PluginInterface):
                 "rowSelection": row_selection,
                 "suppressCellFocus": True,
                 "rowHeight": ROW_PIXELS,
+                # Otherwise the last row of a table is cut off.
+                "headerHeight": HEADER_PIXELS,
                 "defaultColDef": {"sortable": True, "filter": True, "resizable": True},
                 "autoSizeStrategy": {
                     "type": "fitCellContents",

@@ -58,10 +58,10 @@ class GraphPlot(PluginInterface):
         placed = nx.get_node_attributes(graph, "pos")
         if len(placed) < len(graph):
             placed = nx.spring_layout(graph, weight="weight", seed=42)
-        heaviest = max((abs(facts["weight"]) for *_, facts in graph.edges(data=True)), default=1.0) or 1.0
+        heaviest = max((abs(facts.get("weight", 1.0)) for *_, facts in graph.edges(data=True)), default=1.0) or 1.0
         figure = self.theme_manager.figure()
         for one, other, facts in graph.edges(data=True):
-            share = abs(facts["weight"]) / heaviest
+            share = abs(facts.get("weight", 1.0)) / heaviest
             line = {"width": 0.5 + 3 * share, "color": f"rgba(128, 128, 160, {0.2 + 0.6 * share:.2f})"}
             x, y = zip(placed[one], placed[other], strict=True)
             figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False))

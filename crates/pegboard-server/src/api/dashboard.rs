@@ -1,0 +1,25 @@
+//! Plugin files of the dashboard: how they stand, and loading one again.
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::shape::ErrorAnswer;
+use crate::app::App;
+use crate::dashboard::{self, DashboardPlugins};
+use crate::error::ApiError;
+
+/// The dashboard's plugin files with state, memory and last error.
+#[utoipa::path(get, path = "/api/v1/dashboard/plugins", tag = "dashboard",
+    responses((status = 200, description = "Every plugin file", body = DashboardPlugins)))]
+pub(crate) async fn list(State(app): State<App>) -> Json<DashboardPlugins> {
+    Json(dashboard::overview(&app).await)
+}
+
+/// Loads a plugin file again, although it did not change. What is loaded goes on until the new one serves.
+#[utoipa::path(post, path = "/api/v1/dashboard/plugins/{id}/reload", tag = "dashboard",
+    params(("id" = String, Path, description = "Id of the file")),
+    responses((status = 200, description = "It is being loaded", body = DashboardPlugins), (status = 404, description = "No such file", body = ErrorAnswer)))]
+pub(crate) async fn reload(State(app): State<App>, Path(id): Path<String>) -> Result<Json<DashboardPlugins>, ApiError> {
+    dashboard::reload(&app, &id)?;
+    Ok(Json(dashboard::overview(&app).await))
+}

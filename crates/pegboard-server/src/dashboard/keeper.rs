@@ -1,0 +1,424 @@
+//! Keeps files, workers and the site in line with what lies in the folders.
+//!
+//! Invariant: one task does this, so loads of one file take turns; a look that fails leaves what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use pegboard_engine::{HostedPlugin, Invocation, Preparation};
+use pegboard_model::{Error, ErrorKind, Failure, PluginName};
+use rust_embed::Embed;
+use serde_json::Value as Json;
+
+use super::environment::Environment;
+use super::file::FileKind;
+use super::folders::{Found, Stamp, Watch, scan, stamps};
+use super::site::{Part, can_swap};
+use super::told::{Libraries, Loaded};
+use super::{Change, PREFIX, PanelFile, Phase, Site, assets, call, remote};
+use crate::app::App;
+use crate::config::PluginFolder;
+
+/// What every file can count on, besides its folder's own `requirements.txt`.
+const REQUIREMENTS: &str = "workbench[dashboard]\n";
+/// What the parked interpreter imports: workers are copies of it.
+const PRELOAD: &[&str] = &["numpy", "pandas", "pyarrow", "pegboard.panels._warm"];
+/// Files that load side by side.
+const AT_ONCE: usize = 4;
+/// How often folders are looked at although nothing was heard of them.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// The panels of the artifact pages: a plugin folder like any other.
+#[derive(Embed)]
+#[folder = "panels/"]
+#[exclude = "**/__pycache__/**"]
+#[exclude = "*.pyc"]
+struct OwnPanels;
+
+/// Until the server stops: waits for somebody who wants the dashboard, makes it, keeps it true.
+pub async fn keep_dashboard(app: App) {
+    let keep = async {
+        if app.settings.dashboard.plugins.is_empty() {
+            app.dashboard.wanted.notified().await;
+        }
+        remote::follow_all(&app);
+        loop {
+            app.dashboard.phase.send_replace(Phase::Preparing);
+            match Keeper::start(&app).await {
+                Ok(keeper) => break keeper.keep().await,
+                Err(error) => {
+                    tracing::error!(error = %error, "the dashboard cannot be made");
+                    app.dashboard.phase.send_replace(Phase::Failed(error));
+                    // The next who asks tries again.
+                    app.dashboard.wanted.notified().await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = keep => {}
+        () = app.shutdown.begun() => {}
+    }
+}
+
+struct Keeper<'a> {
+    app: &'a App,
+    environment: Arc<Environment>,
+    requirements: String,
+    preload: Vec<String>,
+    own: PathBuf,
+    watch: Watch,
+    /// What each file was when it was loaded last.
+    stamps: BTreeMap<PathBuf, BTreeMap<PathBuf, Stamp>>,
+    assets: Vec<assets::Asset>,
+    editions: u64,
+}
+
+impl<'a> Keeper<'a> {
+    async fn start(app: &'a App) -> Result<Self, Error> {
+        let own = unpack(app).await?;
+        let mut keeper = Self {
+            app,
+            environment: Arc::default(),
+            requirements: REQUIREMENTS.to_owned(),
+            preload: PRELOAD.iter().map(|&module| module.to_owned()).collect(),
+            own,
+            watch: Watch::new()?,
+            stamps: BTreeMap::new(),
+            assets: Vec::new(),
+            editions: 0,
+        };
+        for folder in &app.settings.dashboard.plugins {
+            // Empty until its first copy is there, which is no reason to complain.
+            if let PluginFolder::Remote(place) = folder {
+                let copy = remote::copy_of(app, place);
+                let made = tokio::fs::create_dir_all(&copy).await;
+                made.map_err(|error| Error::internal("data-directory", format!("cannot make `{}`: {error}", copy.display())))?;
+            }
+        }
+        for root in keeper.roots() {
+            let path = root.join("requirements.txt");
+            if let Ok(text) = tokio::fs::read_to_string(&path).await {
+                keeper.requirements.push_str(&text);
+                keeper.requirements.push('\n');
+            }
+        }
+        keeper.environment = Arc::new(keeper.describe().await?);
+        Ok(keeper)
+    }
+
+    /// Asks a worker without a file what the environment has to serve.
+    async fn describe(&self) -> Result<Environment, Error> {
+        struct Nothing;
+        impl Preparation for Nothing {
+            fn first(&self) -> Invocation {
+                let (target, payload) = ("pegboard.panels.host".to_owned(), Bytes::from_static(b"{}"));
+                Invocation { target, payload, deadline: Duration::from_secs(60) }
+            }
+            fn accept(&self, _: Bytes) -> Result<(), Failure> {
+                Ok(())
+            }
+            fn again(&self) -> Vec<Invocation> {
+                Vec::new()
+            }
+        }
+        let name = PluginName::panels();
+        let plugin = HostedPlugin { name: name.clone(), requirements: self.requirements.clone(), preparation: Arc::new(Nothing) };
+        self.app.engine.host(plugin, &self.preload).await.map_err(cannot_make)?;
+        let answer =
+            call::invoke(self.app, &name, "pegboard.panels.host", Bytes::from_static(b"{}"), Duration::from_secs(60)).await;
+        self.app.engine.unhost(&name).await;
+        let answer = answer.map_err(cannot_make)?;
+        let said: Libraries = serde_json::from_slice(&answer).map_err(|error| {
+            Error::internal("dashboard", format!("the panels' environment describes itself unreadably: {error}"))
+        })?;
+        Ok(tokio::task::spawn_blocking(move || Environment::of(said)).await.unwrap_or_default())
+    }
+
+    async fn keep(mut self) {
+        loop {
+            self.look().await;
+            self.app.dashboard.phase.send_replace(Phase::Ready);
+            tokio::select! {
+                () = self.watch.changed() => {}
+                () = self.app.dashboard.look.notified() => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    /// Folders on this machine, in order.
+    fn roots(&self) -> Vec<PathBuf> {
+        let local = |folder: &PluginFolder| match folder {
+            PluginFolder::Local(path) => path.clone(),
+            PluginFolder::Remote(place) => remote::copy_of(self.app, place),
+        };
+        self.app.settings.dashboard.plugins.iter().map(local).collect()
+    }
+
+    /// Compares folders with workers and brings them in line.
+    async fn look(&mut self) {
+        let roots = self.roots();
+        for root in &roots {
+            self.watch.add(root);
+        }
+        let (mut found, errors) = self.scan(&roots).await;
+        found.sort_by_key(|found| found.kind);
+        for (root, _) in &errors {
+            self.watch.forget(root);
+        }
+        {
+            let mut folders = self.app.dashboard.folders.lock().unwrap_or_else(PoisonError::into_inner);
+            *folders = errors.iter().map(|(root, error)| (root.display().to_string(), error.clone())).collect();
+        }
+        // A folder that cannot be read for a moment keeps its panels.
+        let is_kept = |file: &PanelFile| errors.iter().any(|(root, _)| *root == file.root);
+        let present: BTreeSet<&PathBuf> = found.iter().map(|found| &found.path).collect();
+        let gone: Vec<_> =
+            self.app.dashboard.files().into_iter().filter(|file| !present.contains(&file.path) && !is_kept(file)).collect();
+        for file in &gone {
+            self.forget(file).await;
+        }
+        let due = self.due(&found).await;
+        let loaded = self.load_all(&roots, due).await;
+        let assets = {
+            let roots = roots.clone();
+            tokio::task::spawn_blocking(move || assets::find(&roots)).await.unwrap_or_default()
+        };
+        let other_assets = assets != self.assets;
+        self.assets = assets;
+        if self.editions == 0 || !gone.is_empty() || other_assets || !loaded.is_empty() {
+            self.publish(&found, &loaded, !gone.is_empty() || other_assets).await;
+        }
+    }
+
+    async fn scan(&self, roots: &[PathBuf]) -> (Vec<Found>, Vec<(PathBuf, Error)>) {
+        let all: Vec<PathBuf> = std::iter::once(self.own.clone()).chain(roots.iter().cloned()).collect();
+        let scan_all = move || {
+            let (mut found, mut errors) = (Vec::new(), Vec::new());
+            for root in all {
+                match scan(&root) {
+                    Ok(files) => found.extend(files),
+                    Err(error) => errors.push((root, error)),
+                }
+            }
+            (found, errors)
+        };
+        tokio::task::spawn_blocking(scan_all).await.unwrap_or_default()
+    }
+
+    async fn forget(&mut self, file: &PanelFile) {
+        self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.path);
+        self.stamps.remove(&file.path);
+        self.app.engine.unhost(&file.name).await;
+    }
+
+    /// Files that are new or are not what they were when they were loaded.
+    async fn due(&mut self, found: &[Found]) -> Vec<Arc<PanelFile>> {
+        let asked = std::mem::take(&mut *self.app.dashboard.again.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut due = Vec::new();
+        for one in found {
+            let known = self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner).get(&one.path).cloned();
+            let Some(file) = known else {
+                let deadline = self.app.settings.dashboard.load_deadline;
+                let file = PanelFile::new(one.root.clone(), one.path.clone(), one.kind, one.root == self.own, deadline);
+                let mut files = self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner);
+                files.insert(one.path.clone(), Arc::clone(&file));
+                due.push(file);
+                continue;
+            };
+            let before = self.stamps.get(&one.path).cloned().unwrap_or_default();
+            let paths: Vec<PathBuf> = before.keys().cloned().collect();
+            let now = tokio::task::spawn_blocking(move || stamps(&paths)).await.unwrap_or_default();
+            if now != before || asked.contains(&one.path) {
+                due.push(file);
+            }
+        }
+        due
+    }
+
+    /// Loads files; what there was before and is now, of those that took over.
+    async fn load_all(&mut self, roots: &[PathBuf], due: Vec<Arc<PanelFile>>) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let mut open = due;
+        // A second round for those that chose the same id at the same time.
+        for _ in 0..2 {
+            let known = self.known_ids(&open);
+            let each = open.drain(..).map(|file| {
+                let known = known.clone();
+                let this = &*self;
+                async move { this.load(roots, file, &known).await }
+            });
+            let done: Vec<_> = stream::iter(each).buffered(AT_ONCE).collect().await;
+            for (file, stamps, change) in done {
+                self.stamps.insert(file.path.clone(), stamps);
+                outcomes.retain(|other: &Outcome| other.file.key != file.key);
+                outcomes.push(Outcome { file, change });
+            }
+            open = self.twins(&outcomes);
+            if open.is_empty() {
+                break;
+            }
+        }
+        outcomes
+    }
+
+    async fn load(&self, roots: &[PathBuf], file: Arc<PanelFile>, known: &[String]) -> Loading {
+        let started = Instant::now();
+        let own = [self.own.clone()];
+        let roots = if file.is_ours { &own[..] } else { roots };
+        // Before the worker reads them: a save in between is seen at the next look.
+        let mut paths = vec![file.path.clone()];
+        paths.extend(file.loaded().map(|(loaded, _)| loaded.files.clone()).unwrap_or_default());
+        let before = tokio::task::spawn_blocking(move || stamps(&paths)).await.unwrap_or_default();
+        let plugin = file.begin(roots, known, PREFIX, self.requirements.clone());
+        let outcome = self.app.engine.host(plugin, &self.preload).await;
+        let took = started.elapsed();
+        match &outcome {
+            Ok(()) => tracing::info!(file = %file.path.display(), took = ?took, "loaded"),
+            Err(failure) => tracing::warn!(file = %file.path.display(), failure = failure.message, "does not load"),
+        }
+        let change = file.end(started, outcome);
+        let mut stamped = before;
+        if let Some((_, loaded)) = &change {
+            let new: Vec<PathBuf> = loaded.files.iter().filter(|path| !stamped.contains_key(*path)).cloned().collect();
+            stamped.retain(|path, _| *path == file.path || loaded.files.contains(path));
+            stamped.extend(tokio::task::spawn_blocking(move || stamps(&new)).await.unwrap_or_default());
+        }
+        (file, stamped, change)
+    }
+
+    /// Ids of components in all files but these.
+    fn known_ids(&self, but: &[Arc<PanelFile>]) -> Vec<String> {
+        let others = self.app.dashboard.files().into_iter().filter(|file| but.iter().all(|one| one.key != file.key));
+        others.filter_map(|file| file.loaded()).flat_map(|(loaded, _)| ids(&loaded)).collect()
+    }
+
+    /// Files of this round whose ids another file has, too.
+    fn twins(&self, outcomes: &[Outcome]) -> Vec<Arc<PanelFile>> {
+        let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+        let mut twins = Vec::new();
+        let round = |key: u64| outcomes.iter().any(|outcome| outcome.file.key == key);
+        let mut files = self.app.dashboard.files();
+        // Those that were there before keep their ids.
+        files.sort_by_key(|file| (round(file.key), !file.is_ours, file.path.clone()));
+        for file in files.into_iter().filter(|file| file.kind == FileKind::Component) {
+            let Some((loaded, _)) = file.loaded() else { continue };
+            let ids = ids(&loaded);
+            if round(file.key) && ids.iter().any(|id| seen.get(id).is_some_and(|other| *other != file.key)) {
+                twins.push(file);
+                continue;
+            }
+            seen.extend(ids.into_iter().map(|id| (id, file.key)));
+        }
+        twins
+    }
+
+    /// Makes the site and tells open pages.
+    async fn publish(&mut self, found: &[Found], loaded: &[Outcome], is_other: bool) {
+        let files = self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut order: Vec<Arc<PanelFile>> = found.iter().filter_map(|found| files.get(&found.path)).cloned().collect();
+        order.extend(files.values().filter(|file| found.iter().all(|found| found.path != file.path)).cloned());
+        let parts: Vec<Part> =
+            order.into_iter().filter_map(|file| file.loaded().map(|(loaded, edition)| Part { file, loaded, edition })).collect();
+        self.editions += 1;
+        let libraries: Vec<Libraries> = parts.iter().map(|part| part.loaded.libraries.clone()).collect();
+        let mut environment = (*self.environment).clone();
+        let add_all = move || {
+            libraries.iter().for_each(|more| environment.add(more));
+            environment
+        };
+        let environment = tokio::task::spawn_blocking(add_all).await.unwrap_or_default();
+        let site = Site::merge(Arc::new(environment), &parts, self.assets.clone());
+        for message in site.problems.values().flatten() {
+            tracing::warn!(file = message.file, "{}", message.text);
+        }
+        let changes = changes(&site, loaded, is_other);
+        *self.app.dashboard.site.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(site));
+        for change in changes {
+            // No page is open.
+            let _ = self.app.dashboard.changes.send(change);
+        }
+    }
+}
+
+type Loading = (Arc<PanelFile>, BTreeMap<PathBuf, Stamp>, Option<(Option<Arc<Loaded>>, Arc<Loaded>)>);
+
+/// How a load ended.
+struct Outcome {
+    file: Arc<PanelFile>,
+    change: Option<(Option<Arc<Loaded>>, Arc<Loaded>)>,
+}
+
+fn changes(site: &Site, loaded: &[Outcome], is_other: bool) -> Vec<Change> {
+    let keys = |file: &PanelFile| -> Vec<String> {
+        site.panels.iter().filter(|panel| panel.file.key == file.key).map(|panel| panel.key.clone()).collect()
+    };
+    let mut changes = vec![Change::State];
+    for outcome in loaded {
+        match &outcome.change {
+            Some((Some(old), new)) if can_swap(old, new) => {
+                changes.push(Change::Panels { keys: keys(&outcome.file) });
+                let paths = new.pages.iter().filter_map(|page| page.path_template.clone().or(page.path.clone()));
+                changes.push(Change::Pages { paths: paths.collect() });
+            }
+            Some(_) => changes.push(Change::Site),
+            // Nothing of it is on any page yet; its failure is.
+            None if outcome.file.loaded().is_none() => changes.push(Change::Site),
+            None => changes.push(Change::Notices { keys: keys(&outcome.file) }),
+        }
+    }
+    if is_other || changes.contains(&Change::Site) {
+        return vec![Change::Site];
+    }
+    changes
+}
+
+fn ids(loaded: &Loaded) -> Vec<String> {
+    let each = loaded.panels.iter().flat_map(|panel| &panel.ids);
+    each.filter_map(Json::as_str).filter(|id| *id != "error").map(str::to_owned).collect()
+}
+
+fn cannot_make(failure: Failure) -> Error {
+    let error = Error::new(
+        ErrorKind::Unavailable,
+        "dashboard-environment",
+        format!("the environment of the dashboard's panels cannot be made: {}", failure.message),
+    );
+    let error = match failure.hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    };
+    match failure.traceback {
+        Some(traceback) => error.detail(traceback),
+        None => error,
+    }
+}
+
+/// Writes our own panels where workers can read them.
+async fn unpack(app: &App) -> Result<PathBuf, Error> {
+    let root = app.settings.server.data.join("dashboard").join("own");
+    let root = std::path::absolute(&root).unwrap_or(root);
+    let target = root.clone();
+    let write = move || -> std::io::Result<()> {
+        for name in OwnPanels::iter() {
+            let Some(file) = OwnPanels::get(&name) else { continue };
+            let path = target.join(name.as_ref());
+            if std::fs::read(&path).is_ok_and(|known| known == *file.data) {
+                continue;
+            }
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::write(path, &file.data)?;
+        }
+        Ok(())
+    };
+    let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+    written.map_err(|error| Error::internal("data-directory", format!("cannot write `{}`: {error}", root.display())))?;
+    Ok(root)
+}

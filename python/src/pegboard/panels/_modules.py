@@ -1,0 +1,103 @@
+"""Executes plugin files. A file is executed once per process, whoever asks for it.
+
+The module has the name of its file, as plugins expect, unless an installed module has that name already: then plugin code that imports
+the installed one must still get it, and the plugin's module is called otherwise.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Iterable
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+__all__ = ["classes_of", "executed_files", "make_importable", "module_of"]
+
+KINDS: Final = ("components", "views", "pages")
+
+_EXECUTED: dict[str, ModuleType | BaseException] = {}
+
+
+def make_importable(roots: Iterable[str | os.PathLike[str]]) -> None:
+    """Packages of the folders, and files beside each other; at the end of the path, so that nothing installed is hidden."""
+    for root in roots:
+        for folder in ("packages", *KINDS):
+            path = os.path.join(root, folder)
+            if path not in sys.path and (folder == "packages" or os.path.isdir(path)):
+                sys.path.append(path)
+
+
+def module_of(path: str | os.PathLike[str]) -> ModuleType:
+    """The module of a plugin file. What executing it raised comes through, each time."""
+    real = os.path.realpath(path)
+    found = _EXECUTED.get(real)
+    if found is None:
+        try:
+            found = _execute(os.fspath(path))
+        except (Exception, SystemExit) as error:
+            found = error
+        _EXECUTED[real] = found
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+def classes_of(module: ModuleType) -> list[type]:
+    """Classes that were written in the file, by name."""
+    return [each for _, each in inspect.getmembers(module, inspect.isclass) if each.__module__ == module.__name__]
+
+
+def executed_files(roots: Iterable[str]) -> list[str]:
+    """Files below the folders that this process has read."""
+    above = tuple({f"{place}{os.sep}" for root in roots for place in (os.path.abspath(root), os.path.realpath(root))})
+    named = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    loaded = {os.path.realpath(file) for file in named if isinstance(file, str) and file.startswith(above)}
+    return sorted(loaded | {path for path in _EXECUTED if path.startswith(above)})
+
+
+def _execute(path: str) -> ModuleType:
+    stem = Path(path).stem
+    present = sys.modules.get(stem)
+    if present is not None and _is(present, path):
+        # A sibling has imported it.
+        return present
+    spec = importlib.util.spec_from_file_location(_free_name(stem, path), path)
+    assert spec is not None and isinstance(spec.loader, SourceFileLoader)
+    # The byte code cache knows seconds only: it would miss a quick save of the same length. What a plugin imports must not meet one either.
+    sys.dont_write_bytecode = True
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses and pickles look their module up.
+    sys.modules[spec.name] = module
+    try:
+        exec(spec.loader.source_to_code(spec.loader.get_data(path), path), module.__dict__)
+    except BaseException:
+        sys.modules.pop(spec.name, None)
+        raise
+    return module
+
+
+def _free_name(stem: str, path: str) -> str:
+    if stem not in sys.modules and not _is_elsewhere(stem, path):
+        return stem
+    name, number = f"{Path(path).parent.name}_{stem}", 2
+    while name in sys.modules:
+        name, number = f"{Path(path).parent.name}_{stem}_{number}", number + 1
+    return name
+
+
+def _is_elsewhere(stem: str, path: str) -> bool:
+    try:
+        spec = importlib.util.find_spec(stem)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and (spec.origin is None or os.path.realpath(spec.origin) != os.path.realpath(path))
+
+
+def _is(module: ModuleType, path: str) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and os.path.realpath(file) == os.path.realpath(path)

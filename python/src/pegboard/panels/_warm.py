@@ -1,0 +1,42 @@
+"""Imported by the parked interpreter that panel workers are forked from: does once what each would do first.
+
+Plotly loads its validators and Dash its routes when they are used first, which takes longer than loading most plugins. Nothing of it
+stays in the way: a worker makes an app of its own.
+"""
+
+from __future__ import annotations
+
+import dash
+import dash_ag_grid  # noqa: F401  (registers its components)
+import dash_bootstrap_components as dbc
+import networkx  # noqa: F401  (plugins of graphs)
+import pandas as pd
+import plotly.express as px
+import plotly.graph_objects as go
+from dash import dcc, html
+from workbench.utils.theme_manager import ThemeManager
+from workbench.web_interface.components.plugins import ag_table, model_plot, scatter_plot  # noqa: F401  (often embedded)
+
+from pegboard.panels import _page, _worker  # noqa: F401  (all of the worker)
+from pegboard.panels._encode import text_of
+
+__all__: list[str] = []
+
+
+def _warm_up() -> None:
+    for theme in ThemeManager.list_themes():
+        # Pinned, so that nobody is asked which theme is the default one.
+        ThemeManager.set_theme(theme)
+        ThemeManager.current_template()
+    frame = pd.DataFrame({"x": [1, 2, 3], "y": [1.0, 2.0, 4.0], "z": ["a", "b", "a"]})
+    figure = ThemeManager.apply_template(px.scatter(frame, x="x", y="y", color="z"))
+    figure.add_annotation(text="warm", x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
+    ThemeManager.figure(go.Heatmap(z=[[1, 2], [3, 4]])).add_trace(go.Bar(x=["a"], y=[1]))
+    text_of(html.Div([dcc.Graph(figure=figure), dbc.Row(dbc.Col(dcc.Dropdown(["a"])))]))
+    ThemeManager.set_theme("auto")
+    frame.groupby("z").mean(numeric_only=True)
+    dash.Dash("pegboard_warm_up", use_pages=True, pages_folder="", add_log_handler=False)
+    dash.page_registry.clear()
+
+
+_warm_up()
