@@ -72,6 +72,8 @@ class RunMetrics(PluginInterface):
         figure.update_layout(
             barmode="group", yaxis_title=metric, margin={"l": 50, "r": 10, "t": 10, "b": 30}, legend={"orientation": "h", "y": 1.15}
         )
+        # Classes may be called 0 to 9.
+        figure.update_xaxes(type="category")
         return figure
 
 

@@ -97,6 +97,7 @@ def test_metrics_of_all_runs() -> None:
     test = PluginUnitTest(plugin_file("components/run_metrics.py").RunMetrics, input_data=Model())
     names, chosen, figure = test.results
     assert (names, chosen) == (["f1", "precision"], "f1")
+    assert figure.layout.xaxis.type == "category"
     assert [(bar.name, list(bar.x), list(bar.y)) for bar in figure.data] == [
         ("first", ["a", "b", "all"], [0.5, 0.5, 0.5]),
         ("second", ["a", "b", "all"], [0.75, 0.75, 0.75]),

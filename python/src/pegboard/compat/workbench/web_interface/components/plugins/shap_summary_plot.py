@@ -9,6 +9,7 @@ from ..plugin_interface import PluginInputType, PluginInterface, PluginPage
 
 __all__ = ["ShapSummaryPlot"]
 
+PLAIN_POINTS = 1000
 FEATURES = 10
 
 
@@ -62,7 +63,8 @@ class ShapSummaryPlot(PluginInterface):
             if by_id is not None and name in by_id.columns and by_id[name].dtype.kind in "iufb":
                 colors = frame[identity].map(by_id[name].astype(float).rank(pct=True))
             marker = {"size": 5, "color": colors, "colorscale": self.theme_manager.colorscale("diverging"), "cmin": 0, "cmax": 1}
-            points = go.Scattergl(
+            # Not every browser has WebGL, and few points need none.
+            points = (go.Scatter if len(frame) <= PLAIN_POINTS else go.Scattergl)(
                 x=frame[name],
                 y=row + beeswarm_offsets(frame[name]),
                 mode="markers",
