@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 
 from parent import Worker, Zygote
-
-FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "plugins"
-COMPAT = Path(__file__).resolve().parents[1] / "src" / "pegboard" / "compat"
-PLUGINS = [FIXTURES / name for name in ("good", "misbehaving", "broken_import", "missing_dependency", "clash_one")]
+from places import COMPAT, PLUGINS
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 GROUP: Final = "flowdapt.plugins"
-# What of the dialect's API handles frames: it needs numpy, pandas and pyarrow, which the original depends on and its plugins therefore do not name.
-FRAMES: Final = re.compile(r"\bcompute\.artifacts(?:\.dataset\b| import .*\bdataset\b)|\bflowdapt\.builtins\b|\bdataframe_(?:to|from)_artifact\b")
+# What of the dialect's API handles frames: it needs numpy, pandas and pyarrow, which the original depends on and its plugins
+# therefore do not name.
+FRAMES: Final = re.compile(
+    r"\bcompute\.artifacts(?:\.dataset\b| import .*\bdataset\b)|\bflowdapt\.builtins\b|\bdataframe_(?:to|from)_artifact\b"
+)
 # Not data, wherever they stand in a path inside the distribution.
 EXCLUDED_NAMES: Final = frozenset({"__pycache__", ".git", ".github", ".pytest_cache", "tests", "docs"})
 EXCLUDED_ENDINGS: Final = (".egg-info", ".dist-info")

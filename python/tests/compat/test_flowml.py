@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import COMPAT
+from places import COMPAT
 
 PACKAGES = ["flowml==0.1.1", "datasieve==0.1.9"]
 

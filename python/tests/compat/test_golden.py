@@ -19,8 +19,8 @@ from flowdapt.compute.executor.local import LocalExecutor
 from flowdapt.compute.resources.workflow.execute import execute_workflow
 from flowdapt.lib.config import set_app_dir
 
-from conftest import FIXTURES
 from pegboard._encode import to_json
+from places import FIXTURES
 
 GOLDEN = FIXTURES.parent / "flowdapt" / "golden"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import COMPAT
+from places import COMPAT
 
 PAGE = COMPAT.parents[3] / "docs" / "compat" / "flowdapt-python.md"
 PACKAGE = COMPAT / "flowdapt"

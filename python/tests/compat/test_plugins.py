@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import COMPAT
+from places import COMPAT
 
 PLUGINS = Path(__file__).parent / "plugins"
 

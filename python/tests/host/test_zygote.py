@@ -12,6 +12,7 @@ import pytest
 
 from parent import Worker, Zygote, inline
 from pegboard._messages import PROTOCOL
+from places import COMPAT, PLUGINS
 
 BAD = "pegboard_fixture_misbehaving"
 
@@ -40,7 +41,7 @@ def test_a_preload_that_does_not_import_is_told(tmp_path: Path):
 def test_a_worker_starts_and_stops(zygote: Zygote, tmp_path: Path, fresh: bool):
     worker = zygote.fork(tmp_path, fresh=fresh)
     assert worker.hello["process_id"] == worker.process_id
-    assert worker.hello["features"] == ["shared-memory", "stack-dump", "executor"]
+    assert worker.hello["features"] == ["shared-memory", "stack-dump", "executor", "invoke"]
     assert os.getpgid(worker.process_id) == worker.process_id == os.getsid(worker.process_id)
     assert worker.load("json") == {"type": "loaded", "seconds": pytest.approx(0, abs=5)}
     assert worker.stage("os.getcwd", root={}).error[:2] == ("target", "TypeError")
@@ -92,8 +93,6 @@ def test_a_dead_worker_leaves_no_grandchild(zygote: Zygote, victim: Worker):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, None, signal.SIGTERM], ids=["killed", "socket-closed", "terminated"])
 def test_nothing_outlives_the_zygote(tmp_path: Path, how: signal.Signals | None):
-    from conftest import COMPAT, PLUGINS
-
     zygote = Zygote(path=[COMPAT, *PLUGINS])
     worker = zygote.fork(tmp_path)
     grandchild = worker.stage(f"{BAD}.spawn_child", root={}).value
