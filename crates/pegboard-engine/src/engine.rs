@@ -366,7 +366,7 @@ impl Inner {
 
     fn tell_record(&self, record: Option<PluginRecord>) {
         if let Some(record) = record {
-            self.tell(EngineEvent::PluginChanged(record));
+            self.tell(EngineEvent::PluginChanged(Arc::new(record)));
         }
     }
 

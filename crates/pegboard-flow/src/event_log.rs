@@ -48,7 +48,7 @@ impl Flow {
 
     /// Events from now on, in order. Subscribe first, then read the store: nothing is missed.
     #[must_use]
-    pub fn stored_events(&self) -> broadcast::Receiver<StoredEvent> {
+    pub fn stored_events(&self) -> broadcast::Receiver<Arc<StoredEvent>> {
         self.shared.told.subscribe()
     }
 }
@@ -158,7 +158,7 @@ impl Dispatcher {
             for stored in &page {
                 self.told_through = stored.sequence;
                 // Nobody listens: nobody misses it.
-                let _ = self.shared.told.send(stored.clone());
+                let _ = self.shared.told.send(Arc::new(stored.clone()));
             }
             let puts_off = std::mem::replace(&mut self.has_backlog, true) || self.shared.is_draining();
             if !puts_off {

@@ -1,6 +1,8 @@
 //! Live news of runs. Except for progress, what is said here is durable already: a listener who subscribes first and reads the
 //! store then misses nothing.
 
+use std::sync::Arc;
+
 use pegboard_model::{LogLine, Run, RunId, StageRun};
 use pegboard_store::Change;
 
@@ -8,7 +10,7 @@ use pegboard_store::Change;
 #[derive(Clone, Debug)]
 pub enum RunEvent {
     /// The run's header changed (stages empty). The last one of a run has a final state.
-    Run(Run),
+    Run(Arc<Run>),
     /// A stage changed.
     Stage {
         /// The run.
@@ -16,7 +18,7 @@ pub enum RunEvent {
         /// Position among the run's stages.
         position: usize,
         /// The stage as it is now.
-        stage: StageRun,
+        stage: Arc<StageRun>,
     },
     /// Somebody said something.
     Log {
@@ -44,8 +46,10 @@ impl RunEvent {
     /// What a change says about a run; none when it is not about one.
     pub(crate) fn of(change: &Change) -> Option<Self> {
         Some(match change {
-            Change::RunCreated(run) | Change::RunChanged(run) => Self::Run(header(run)),
-            Change::StageChanged { run, position, stage } => Self::Stage { run: *run, position: *position, stage: stage.clone() },
+            Change::RunCreated(run) | Change::RunChanged(run) => Self::Run(Arc::new(header(run))),
+            Change::StageChanged { run, position, stage } => {
+                Self::Stage { run: *run, position: *position, stage: Arc::new(stage.clone()) }
+            }
             Change::Logged { run, lines } => Self::Log { run: *run, lines: lines.clone() },
             Change::EventStored(_) | Change::EventHandled { .. } | Change::TriggerFired { .. } => return None,
         })

@@ -85,7 +85,7 @@ pub(crate) struct Shared {
     pub(crate) stopping: AtomicBool,
     pub(crate) draining: AtomicBool,
     /// Tells of events that are stored.
-    pub(crate) told: broadcast::Sender<StoredEvent>,
+    pub(crate) told: broadcast::Sender<Arc<StoredEvent>>,
     pub(crate) drivers: TaskTracker,
 }
 

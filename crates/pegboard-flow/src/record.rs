@@ -220,7 +220,7 @@ impl RunRecord {
 
     /// News of an end that the recorder could not tell of.
     fn tell(&self) {
-        let _ = self.shared.events.send(RunEvent::Run(header(&self.run)));
+        let _ = self.shared.events.send(RunEvent::Run(Arc::new(header(&self.run))));
     }
 
     /// The whole state of the run.

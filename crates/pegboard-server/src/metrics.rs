@@ -155,6 +155,8 @@ fn gauge(count: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use pegboard_engine::{PluginStatistics, WorkerCounts};
     use pegboard_model::{Run, RunCause, Timestamp};
@@ -165,7 +167,7 @@ mod tests {
         let (input, stages, result) = (Map::new(), Vec::new(), Json::Null);
         let created_at = Timestamp(0);
         let (source, started_at, finished_at) = (RunCause::Api, None, None);
-        RunEvent::Run(Run {
+        RunEvent::Run(Arc::new(Run {
             uid,
             name,
             workflow,
@@ -180,7 +182,7 @@ mod tests {
             result,
             result_object: None,
             failure: None,
-        })
+        }))
     }
 
     #[test]

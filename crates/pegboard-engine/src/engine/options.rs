@@ -1,6 +1,7 @@
 //! What the engine is told at its start, and what it tells.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pegboard_model::{PluginName, PluginRecord, WorkerStatus};
@@ -81,10 +82,9 @@ pub struct EngineOptions {
 
 /// News from the engine. A receiver that lags reads [`crate::Engine::plugins`] and [`crate::Engine::workers`] anew.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "records change seldom, and a receiver wants to match on them plainly")]
 pub enum EngineEvent {
     /// A record changed state, failure or environment: store it.
-    PluginChanged(PluginRecord),
+    PluginChanged(Arc<PluginRecord>),
     /// A worker came, left or turned blocked (said at once), or went between idle and busy (said once per heartbeat at most).
     WorkerChanged(WorkerStatus),
 }

@@ -2,6 +2,7 @@
 //! read from the store, where each has its number. So a stream that lagged, or begins anew after a number, is complete and in order.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -74,7 +75,7 @@ enum Over {
 
 async fn tell(
     app: &App,
-    mut news: broadcast::Receiver<StoredEvent>,
+    mut news: broadcast::Receiver<Arc<StoredEvent>>,
     mut after: u64,
     sender: &mpsc::Sender<Result<Event, Infallible>>,
 ) -> Result<(), Over> {

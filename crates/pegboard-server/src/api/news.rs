@@ -1,6 +1,7 @@
 //! Everything that happens now, for pages that show the whole house. What happened before is in the log of events.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::sse::Event;
@@ -33,16 +34,16 @@ fn missed() -> Event {
 
 fn from_engine(news: EngineEvent) -> Event {
     match news {
-        EngineEvent::PluginChanged(record) => event("plugin", &PluginAnswer::new(record, &[], &[])),
+        EngineEvent::PluginChanged(record) => event("plugin", &PluginAnswer::new(Arc::unwrap_or_clone(record), &[], &[])),
         EngineEvent::WorkerChanged(status) => event("worker", &WorkerAnswer::from(status)),
     }
 }
 
 fn from_flow(news: RunEvent) -> Event {
     match news {
-        RunEvent::Run(run) => event("run", &RunAnswer::from(run)),
+        RunEvent::Run(run) => event("run", &RunAnswer::from(Arc::unwrap_or_clone(run))),
         RunEvent::Stage { run, position, stage } => {
-            event("stage", &json!({ "run": run, "position": position, "stage": StageAnswer::from(stage) }))
+            event("stage", &json!({ "run": run, "position": position, "stage": StageAnswer::from(Arc::unwrap_or_clone(stage)) }))
         }
         RunEvent::Progress { run, position, done, total, message } => {
             event("progress", &json!({ "run": run, "position": position, "done": done, "total": total, "message": message }))

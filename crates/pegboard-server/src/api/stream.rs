@@ -2,6 +2,7 @@
 //! has its number. So a stream that lagged, or begins anew after a number, is complete and in order.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -125,14 +126,14 @@ impl Follower {
                 if run.state.is_final() {
                     return Ok(true);
                 }
-                self.send(event("run", &RunAnswer::from(run))).await?;
+                self.send(event("run", &RunAnswer::from(Arc::unwrap_or_clone(run)))).await?;
             }
             RunEvent::Stage { run, position, stage } if run == self.uid => {
                 if stage.state.is_final() {
                     // What a stage said comes before its end.
                     self.lines().await?;
                 }
-                let stage = StageAnswer::from(stage);
+                let stage = StageAnswer::from(Arc::unwrap_or_clone(stage));
                 self.send(event("stage", &json!({ "position": position, "stage": stage }))).await?;
             }
             RunEvent::Progress { run, position, done, total, message } if run == self.uid => {
