@@ -49,7 +49,7 @@ use source::Sources;
 use version::Code;
 
 /// Events that a slow receiver may fall behind.
-const EVENTS: usize = 4096;
+const EVENTS: usize = 512;
 /// Most that a script may take to end: remote plugins wait five seconds for a server that restarts in place.
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(2);
 /// What workers need that read the catalog's tables.

@@ -29,6 +29,8 @@ use crate::trigger::{self, Triggers};
 
 /// News that a slow listener may fall behind.
 const EVENTS: usize = 4096;
+/// Stored events that a slow follower may fall behind before it reads the store.
+const TOLD: usize = 256;
 /// Annotations below this prefix belong to the server (Flowdapt specification, section 2).
 const SERVER_ANNOTATIONS: &str = "flowdapt.ai/";
 /// Attempts to replace a workflow that somebody else changes at the same time.
@@ -122,7 +124,7 @@ impl Flow {
             active: Mutex::default(),
             stopping: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-            told: broadcast::Sender::new(EVENTS),
+            told: broadcast::Sender::new(TOLD),
             triggers: Triggers::default(),
             stop: CancellationToken::new(),
             drivers: TaskTracker::new(),
