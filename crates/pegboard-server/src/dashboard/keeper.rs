@@ -31,6 +31,10 @@ const PRELOAD: &[&str] = &["numpy", "pandas", "pyarrow", "pegboard.panels._warm"
 const AT_ONCE: usize = 4;
 /// How often folders are looked at although nothing was heard of them.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// After how long requirements that could not be met are tried again although they are the same.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
+/// What a folder's files need besides [`REQUIREMENTS`], in the form of pip.
+const REQUIREMENTS_FILE: &str = "requirements.txt";
 
 /// The panels of the artifact pages: a plugin folder like any other.
 #[derive(Embed)]
@@ -69,6 +73,8 @@ struct Keeper<'a> {
     app: &'a App,
     environment: Arc<Environment>,
     requirements: String,
+    /// Requirements that could not be met.
+    refused: Option<Refused>,
     preload: Vec<String>,
     own: PathBuf,
     watch: Watch,
@@ -84,7 +90,8 @@ impl<'a> Keeper<'a> {
         let mut keeper = Self {
             app,
             environment: Arc::default(),
-            requirements: REQUIREMENTS.to_owned(),
+            requirements: String::new(),
+            refused: None,
             preload: PRELOAD.iter().map(|&module| module.to_owned()).collect(),
             own,
             watch: Watch::new()?,
@@ -100,19 +107,13 @@ impl<'a> Keeper<'a> {
                 made.map_err(|error| Error::internal("data-directory", format!("cannot make `{}`: {error}", copy.display())))?;
             }
         }
-        for root in keeper.roots() {
-            let path = root.join("requirements.txt");
-            if let Ok(text) = tokio::fs::read_to_string(&path).await {
-                keeper.requirements.push_str(&text);
-                keeper.requirements.push('\n');
-            }
-        }
-        keeper.environment = Arc::new(keeper.describe().await?);
+        keeper.requirements = requirements_of(&keeper.roots()).await;
+        keeper.environment = Arc::new(keeper.describe(&keeper.requirements).await?);
         Ok(keeper)
     }
 
     /// Asks a worker without a file what the environment has to serve.
-    async fn describe(&self) -> Result<Environment, Error> {
+    async fn describe(&self, requirements: &str) -> Result<Environment, Error> {
         struct Nothing;
         impl Preparation for Nothing {
             fn first(&self) -> Invocation {
@@ -127,7 +128,7 @@ impl<'a> Keeper<'a> {
             }
         }
         let name = PluginName::panels();
-        let plugin = HostedPlugin { name: name.clone(), requirements: self.requirements.clone(), preparation: Arc::new(Nothing) };
+        let plugin = HostedPlugin { name: name.clone(), requirements: requirements.to_owned(), preparation: Arc::new(Nothing) };
         self.app.engine.host(plugin, &self.preload).await.map_err(cannot_make)?;
         let answer =
             call::invoke(self.app, &name, "pegboard.panels.host", Bytes::from_static(b"{}"), Duration::from_secs(60)).await;
@@ -166,6 +167,7 @@ impl<'a> Keeper<'a> {
         for root in &roots {
             self.watch.add(root);
         }
+        let is_other_environment = self.renew_environment(&roots).await;
         let (mut found, errors) = self.scan(&roots).await;
         found.sort_by_key(|found| found.kind);
         for (root, _) in &errors {
@@ -174,6 +176,7 @@ impl<'a> Keeper<'a> {
         {
             let mut folders = self.app.dashboard.folders.lock().unwrap_or_else(PoisonError::into_inner);
             *folders = errors.iter().map(|(root, error)| (root.display().to_string(), error.clone())).collect();
+            folders.extend(self.refused.iter().map(|refused| (REQUIREMENTS_FILE.to_owned(), refused.error.clone())));
         }
         // A folder that cannot be read for a moment keeps its panels.
         let is_kept = |file: &PanelFile| errors.iter().any(|(root, _)| *root == file.root);
@@ -183,7 +186,7 @@ impl<'a> Keeper<'a> {
         for file in &gone {
             self.forget(file).await;
         }
-        let due = self.due(&found).await;
+        let due = self.due(&found, is_other_environment).await;
         let loaded = self.load_all(&roots, due).await;
         let assets = {
             let roots = roots.clone();
@@ -193,6 +196,33 @@ impl<'a> Keeper<'a> {
         self.assets = assets;
         if self.editions == 0 || !gone.is_empty() || other_assets || !loaded.is_empty() {
             self.publish(&found, &loaded, !gone.is_empty() || other_assets).await;
+        }
+    }
+
+    /// Makes another environment when the folders' requirements are others; whether it did. When they cannot be met, the old one
+    /// goes on serving.
+    async fn renew_environment(&mut self, roots: &[PathBuf]) -> bool {
+        let requirements = requirements_of(roots).await;
+        if requirements == self.requirements {
+            self.refused = None;
+            return false;
+        }
+        let is_refused = |refused: &Refused| refused.requirements == requirements && refused.when.elapsed() < TRY_AGAIN;
+        if self.refused.as_ref().is_some_and(is_refused) {
+            return false;
+        }
+        match self.describe(&requirements).await {
+            Ok(environment) => {
+                self.environment = Arc::new(environment);
+                self.requirements = requirements;
+                self.refused = None;
+                true
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "the panels keep their environment");
+                self.refused = Some(Refused { requirements, error, when: Instant::now() });
+                false
+            }
         }
     }
 
@@ -217,8 +247,8 @@ impl<'a> Keeper<'a> {
         self.app.engine.unhost(&file.name).await;
     }
 
-    /// Files that are new or are not what they were when they were loaded.
-    async fn due(&mut self, found: &[Found]) -> Vec<Arc<PanelFile>> {
+    /// Files that are new or are not what they were when they were loaded, or all.
+    async fn due(&mut self, found: &[Found], all: bool) -> Vec<Arc<PanelFile>> {
         let asked = std::mem::take(&mut *self.app.dashboard.again.lock().unwrap_or_else(PoisonError::into_inner));
         let mut due = Vec::new();
         for one in found {
@@ -234,7 +264,7 @@ impl<'a> Keeper<'a> {
             let before = self.stamps.get(&one.path).cloned().unwrap_or_default();
             let paths: Vec<PathBuf> = before.keys().cloned().collect();
             let now = tokio::task::spawn_blocking(move || stamps(&paths)).await.unwrap_or_default();
-            if now != before || asked.contains(&one.path) {
+            if all || now != before || asked.contains(&one.path) {
                 due.push(file);
             }
         }
@@ -344,6 +374,25 @@ impl<'a> Keeper<'a> {
             let _ = self.app.dashboard.changes.send(change);
         }
     }
+}
+
+/// Requirements that could not be met.
+struct Refused {
+    requirements: String,
+    error: Error,
+    when: Instant,
+}
+
+/// What the files of these folders need in all.
+async fn requirements_of(roots: &[PathBuf]) -> String {
+    let mut all = REQUIREMENTS.to_owned();
+    for root in roots {
+        if let Ok(text) = tokio::fs::read_to_string(root.join(REQUIREMENTS_FILE)).await {
+            all.push_str(&text);
+            all.push('\n');
+        }
+    }
+    all
 }
 
 type Loading = (Arc<PanelFile>, BTreeMap<PathBuf, Stamp>, Option<(Option<Arc<Loaded>>, Arc<Loaded>)>);

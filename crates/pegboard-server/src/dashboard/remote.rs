@@ -50,14 +50,18 @@ async fn follow(app: &App, place: &str) {
         });
         let is_news = {
             let mut errors = app.dashboard.remote_errors.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = match error {
-                Some(error) => errors.insert(place.to_owned(), error.clone()) != Some(error),
+            // The text of an error says how long the request took: another text is no news.
+            match error {
+                Some(error) => {
+                    let message = error.message.clone();
+                    let is_first = errors.insert(place.to_owned(), error).is_none();
+                    if is_first {
+                        tracing::warn!("{message}");
+                    }
+                    is_first
+                }
                 None => errors.remove(place).is_some(),
-            };
-            if before && let Some(error) = errors.get(place) {
-                tracing::warn!("{}", error.message);
             }
-            before
         };
         if is_changed || is_news {
             app.dashboard.look.notify_one();

@@ -8,7 +8,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
@@ -57,8 +57,11 @@ impl RemoteFolder {
         let retry = RetryConfig { max_retries: 1, retry_timeout: PATIENCE, ..RetryConfig::default() };
         let driver: Arc<dyn ObjectStore> = match scheme {
             "s3" | "s3a" => {
-                let mut builder =
-                    AmazonS3Builder::from_env().with_bucket_name(bucket).with_client_options(client).with_retry(retry);
+                let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+                // Whoever names an endpoint without TLS means it, in the environment as in the settings.
+                let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+                let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
+                builder = builder.with_client_options(client.with_allow_http(is_plain)).with_retry(retry);
                 if let Some(s3) = s3 {
                     builder = builder.with_region(&s3.region);
                     if let Some(endpoint) = &s3.endpoint {

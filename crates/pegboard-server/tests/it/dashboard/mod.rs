@@ -3,8 +3,10 @@
 mod bad;
 mod browser;
 mod devtools;
+mod heavy;
 mod protocol;
 mod reload;
+mod storage;
 
 use std::path::PathBuf;
 
@@ -41,6 +43,11 @@ pub(super) struct Dashboard {
 impl Dashboard {
     /// Starts with these files, by their path below the folder, and waits until all are loaded or known to be broken.
     pub(super) fn with(files: &[(&str, String)]) -> Self {
+        Self::with_settings(files, &[])
+    }
+
+    /// The same with further variables for the server.
+    pub(super) fn with_settings(files: &[(&str, String)], variables: &[(&str, &str)]) -> Self {
         let mut world = World::new();
         world.kill();
         share_downloads(&world);
@@ -51,11 +58,13 @@ impl Dashboard {
             for (name, text) in files {
                 write(&PathBuf::from(&folder).join(name), text);
             }
-            world.start_with(&[
-                ("WORKBENCH_PLUGINS", &folder),
+            let mut all = vec![
+                ("WORKBENCH_PLUGINS", folder.as_str()),
                 ("PEGBOARD__DASHBOARD__CALLBACK_DEADLINE", "3s"),
                 ("PEGBOARD__DASHBOARD__LOAD_DEADLINE", "20s"),
-            ]);
+            ];
+            all.extend(variables);
+            world.start_with(&all);
             Self { world }
         };
         for name in ["alpha", "beta"] {

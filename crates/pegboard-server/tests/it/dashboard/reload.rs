@@ -112,3 +112,23 @@ fn a_folder_that_is_not_there_is_told_and_served_when_it_comes() {
     std::fs::rename(&away, &folder).unwrap();
     until("the folder", || dashboard.plugins()["problems"].as_array().unwrap().is_empty().then_some(()));
 }
+
+#[test]
+fn other_requirements_make_another_environment() {
+    let needs = panel("Needs", "needs", "{__import__(\"iniconfig\").__name__}");
+    let dashboard = Dashboard::with(&[("components/a.py", needs), ("components/b.py", panel("Stays", "stays", "same"))]);
+    let failed = |answer: &serde_json::Value| answer["response"].to_string().contains("iniconfig");
+    assert!(failed(&dashboard.select("needs", "alpha").1));
+
+    dashboard.save("requirements.txt", "a-package-that-nobody-has==9\n");
+    until("the problem", || dashboard.plugins()["problems"].to_string().contains("a-package-that-nobody-has").then_some(()));
+    assert_eq!(dashboard.shown("stays", "alpha"), "same alpha held-out");
+
+    dashboard.save("requirements.txt", "iniconfig\n");
+    until("the package", || {
+        let (_, answer) = dashboard.select("needs", "alpha");
+        (answer["response"]["needs"]["children"] == "iniconfig alpha held-out").then_some(())
+    });
+    assert_eq!(dashboard.plugins()["problems"], serde_json::json!([]));
+    assert_eq!(dashboard.shown("stays", "alpha"), "same alpha held-out");
+}
