@@ -167,8 +167,9 @@ impl<'a> Keeper<'a> {
         for root in &roots {
             self.watch.add(root);
         }
-        let is_other_environment = self.renew_environment(&roots).await;
         let (mut found, errors) = self.scan(&roots).await;
+        // What a folder that cannot be read for a moment needs is not known: nobody loses a package for it.
+        let is_other_environment = errors.is_empty() && self.renew_environment(&roots).await;
         found.sort_by_key(|found| found.kind);
         for (root, _) in &errors {
             self.watch.forget(root);

@@ -131,4 +131,15 @@ fn other_requirements_make_another_environment() {
     });
     assert_eq!(dashboard.plugins()["problems"], serde_json::json!([]));
     assert_eq!(dashboard.shown("stays", "alpha"), "same alpha held-out");
+
+    // A folder that is away for a moment has not changed its mind: our own panels are not loaded anew without its packages.
+    let process = || dashboard.plugin("model_panels.py")["process_id"].clone();
+    let (folder, before) = (dashboard.path(""), process());
+    let away = folder.with_file_name("away");
+    std::fs::rename(&folder, &away).unwrap();
+    until("the problem", || dashboard.plugins()["problems"].to_string().contains("cannot read the plugin folder").then_some(()));
+    std::fs::rename(&away, &folder).unwrap();
+    until("the folder", || (dashboard.plugins()["problems"] == serde_json::json!([])).then_some(()));
+    assert_eq!(process(), before);
+    assert_eq!(dashboard.shown("needs", "beta"), "iniconfig beta held-out");
 }

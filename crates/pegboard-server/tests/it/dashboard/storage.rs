@@ -75,7 +75,6 @@ fn what_is_uploaded_is_live_and_outlasts_the_storage() {
             ("WORKBENCH_PLUGINS", &format!("s3://{prefix}")),
             ("PEGBOARD__DASHBOARD__POLL", "200ms"),
             ("AWS_ENDPOINT_URL", &format!("http://{}", between.address)),
-            ("AWS_ALLOW_HTTP", "true"),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("AWS_REGION", "us-east-1"),
