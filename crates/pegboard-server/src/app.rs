@@ -17,6 +17,7 @@ use crate::hub::Polls;
 use crate::metrics::Metrics;
 use crate::router;
 use crate::shutdown::Shutdown;
+use crate::ui::Pages;
 
 /// What the app is made of. The rooms are started before they come here.
 pub struct Parts {
@@ -60,6 +61,8 @@ pub struct Shared {
     pub(crate) polls: Polls,
     /// Panels, views and pages.
     pub(crate) dashboard: Dashboard,
+    /// Templates of the pages.
+    pub(crate) pages: Pages,
     pub(crate) started: Instant,
     /// Held while a plugin's record is copied from the engine to the store, so that an older copy never lands last.
     pub(crate) directory: Mutex<()>,
@@ -85,6 +88,7 @@ impl App {
             flowdapt,
             polls,
             dashboard: Dashboard::default(),
+            pages: Pages::default(),
             started,
             directory,
         }))

@@ -6,7 +6,7 @@ use utoipa::openapi::{OpenApi as Made, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{
-    apply, catalog, configs, dashboard, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers,
+    apply, catalog, configs, dashboard, events, health, hub, keys, labelling, news, notices, plugins, projects, runs, search, status, triggers,
     workers, workflows,
 };
 
@@ -15,7 +15,7 @@ use crate::api::{
     modifiers(&Described),
     info(title = "Pegboard", description = "One server on which a team hangs all of its ML plugins"),
     paths(
-        status::status, status::settings, news::news, events::events, document,
+        status::status, status::settings, news::news, notices::list, search::search, events::events, document,
         dashboard::list, dashboard::reload,
         plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
         workers::list,

@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
-    apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, plugins, projects, runs, status,
+    apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, plugins, projects, runs, search, status,
     triggers, workers, workflows,
 };
 use crate::app::App;
@@ -24,19 +24,13 @@ use crate::{ango, dashboard, flowdapt, hub, openapi, ui};
 pub(crate) fn router(app: App) -> Router {
     let body_limit = app.settings.server.body_limit;
     let message_limit = app.settings.hub.message_limit;
-    let routes = Router::new()
-        .route("/", get(ui::door))
-        .route("/ui/", get(ui::home::page))
-        .route("/ui/home", get(ui::home::fragment))
-        .route("/ui/runs/{id}", get(ui::run::page))
-        .route("/ui/runs/{id}/state", get(ui::run::fragment))
-        .route("/ui/assets/{name}", get(ui::assets::asset))
-        .route("/ui", get(ui::slash))
-        .route("/api/docs", get(ui::docs::page))
+    let api = Router::new()
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/status", get(status::status))
         .route("/api/v1/settings", get(status::settings))
         .route("/api/v1/news", get(news::news))
+        .route("/api/v1/notices", get(notices::list))
+        .route("/api/v1/search", get(search::search))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/plugins", get(plugins::list).post(plugins::install))
         .route("/api/v1/plugins/{name}", get(plugins::show).delete(plugins::uninstall))
@@ -103,7 +97,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/dashboard/plugins/{id}/reload", post(dashboard_api::reload))
         .route("/-/health", get(health::health))
         .route("/-/ready", get(health::ready))
-        .route("/-/metrics", get(health::metrics))
+        .route("/-/metrics", get(health::metrics));
+    let pages = ui::routes(&api);
+    let routes = api
+        .merge(pages)
         .merge(dashboard::routes())
         .merge(flowdapt::routes())
         .merge(hub::routes(message_limit))
@@ -112,7 +109,7 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(ui::refusal::as_page))
+        .layer(from_fn_with_state(app.clone(), ui::refusal::as_page))
         .layer(from_fn_with_state(app.clone(), guard))
         .layer(from_fn_with_state(app.clone(), flowdapt::door))
         .layer(from_fn_with_state(app.clone(), record))

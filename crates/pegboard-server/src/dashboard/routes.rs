@@ -34,7 +34,7 @@ pub(crate) fn routes() -> Router<App> {
 
 async fn icon() -> Response {
     let headers = [(CONTENT_TYPE, "image/svg+xml"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    (headers, include_str!("../../assets/icon.svg")).into_response()
+    (headers, include_str!("../../assets/ui/icon.svg")).into_response()
 }
 
 /// One panel as it is now, for a page that has an older one.

@@ -1,20 +1,43 @@
-//! Pages for people. Each works without scripts, by reloading; the one script only fetches fragments anew when news come.
-//! Text of plugins is escaped by the templates, and the content security policy lets nothing from elsewhere run.
+//! Pages for people. A page is a template over answers of the API: the table in [`pages`] says which paths it asks, in process and as
+//! the viewer, and the template shows what came. So a page can do nothing that the API cannot, and access is decided in one place.
+//! Templates escape what they show, and the content security policy lets nothing from elsewhere run. `docs/ui.md` is the guide.
 
-pub(crate) mod assets;
-pub(crate) mod docs;
-pub(crate) mod home;
-mod html;
+mod ask;
+mod assets;
+mod docs;
+mod filters;
+mod page;
+mod pages;
 pub(crate) mod refusal;
-pub(crate) mod run;
+mod template;
 mod words;
 
+use axum::Router;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+
+use crate::app::App;
+
+pub(crate) use page::Viewer;
+pub(crate) use template::Pages;
+
+/// The pages, over the routes that they ask.
+pub(crate) fn routes(api: &Router<App>) -> Router<App> {
+    let compressed = CompressionLayer::new().quality(CompressionLevel::Fastest);
+    let files = Router::new()
+        .route("/", get(door))
+        .route("/ui", get(slash))
+        .route("/ui/assets/{name}", get(assets::asset))
+        .route("/api/docs", get(docs::page));
+    pages::AREAS.iter().copied().flatten().fold(files, |router, page| router.merge(page::route(page, api.clone()))).layer(compressed)
+}
 
 /// `/`: a browser goes to the pages, anything else learns who is here.
-pub(crate) async fn door(headers: HeaderMap) -> Response {
+async fn door(headers: HeaderMap) -> Response {
     if accepts_page(&headers) {
         return Redirect::temporary("/ui/").into_response();
     }
@@ -22,7 +45,7 @@ pub(crate) async fn door(headers: HeaderMap) -> Response {
 }
 
 /// `/ui` means `/ui/`.
-pub(crate) async fn slash() -> Redirect {
+async fn slash() -> Redirect {
     Redirect::permanent("/ui/")
 }
 
