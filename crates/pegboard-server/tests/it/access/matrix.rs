@@ -30,6 +30,9 @@ fn path(route: &Route) -> String {
 
 /// Refusals have the form of the dialect that the path belongs to: what they say is the same.
 fn code(answer: &Answer) -> &'static str {
+    if answer.status < 400 {
+        return "";
+    }
     let said = answer.code();
     let text = answer.body.to_string();
     let by_words = [
@@ -83,7 +86,7 @@ async fn every_route_lets_in_whom_the_table_says() {
             // What looks for itself refuses in its own words; a wrong key never gets through it either.
             let holds = match route.access {
                 Access::OwnCheck => !(200..300).contains(&status) || role.is_some(),
-                _ => code == expected && status != 500 && (code.is_empty() == (status != 401)),
+                _ => code == expected && status != 500 && (status != 401 || !code.is_empty()),
             };
             if !holds {
                 problems.push(format!("{} {} by {who}: {status} {code:?}, not {expected:?}", route.method, route.path));

@@ -25,7 +25,7 @@ async fn what_is_anothers_is_not_found() {
     let project = door.by_key(&theirs, "POST", "/api/v1/projects", json!({ "name": "secret" })).await.is(200).body;
     let id = project["id"].as_str().unwrap();
     assert_eq!(project["organization"], boss.organization.to_string());
-    let plugin = json!({ "name": "theirs", "plugin_type": "export" });
+    let plugin = json!({ "name": "theirs", "type": "export" });
     let plugin = door.by_key(&theirs, "POST", "/api/v1/hub/plugins", plugin).await.is(200).body;
     let plugin = plugin["plugin"]["id"].as_str().or(plugin["id"].as_str()).unwrap().to_owned();
     let storage = json!({ "name": "s", "provider": "LOCAL", "folder": "/tmp/nowhere" });

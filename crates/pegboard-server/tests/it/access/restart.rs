@@ -50,7 +50,9 @@ fn the_first_admin_comes_in_by_a_link_and_stays_over_a_restart() {
     let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap().split(';').next().unwrap().to_owned();
     let cookie = format!("Cookie: {cookie}\n");
     assert_eq!(ask(&world, "GET", "/api/v1/users", &cookie, &Json::Null).0, 200);
-    let key = world.run(&["key", "create", "--role", "viewer", "--expires", "1h"]).well().stdout.trim().to_owned();
+    let data = world.data();
+    let make = &["key", "create", "--role", "viewer", "--expires", "1h"];
+    let key = end(world.command(make).env("PEGBOARD__SERVER__DATA", &data)).well().stdout.trim().to_owned();
     world.kill();
     world.start_at("0.0.0.0:0", &[]);
     world.url = world.url.replace("0.0.0.0", "127.0.0.1");
