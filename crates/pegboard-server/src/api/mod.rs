@@ -1,6 +1,7 @@
 //! The API under `/api/v1`. A handler sits in the file of its noun; what is sent is said in [`shape`].
 
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod configs;
 pub(crate) mod dashboard;
@@ -11,16 +12,19 @@ pub(crate) mod keys;
 pub(crate) mod labelling;
 pub(crate) mod news;
 pub(crate) mod notices;
+pub(crate) mod organizations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod resources;
 pub(crate) mod runs;
+pub(crate) mod search;
+pub(crate) mod session;
 pub mod shape;
 pub(crate) mod status;
 pub(crate) mod stream;
-pub(crate) mod search;
 mod targets;
 pub(crate) mod triggers;
+pub(crate) mod users;
 pub(crate) mod workers;
 pub(crate) mod workflows;
 
