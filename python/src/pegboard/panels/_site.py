@@ -21,7 +21,7 @@ from dash._callback_context import context_value
 from dash._utils import AttributeDict
 from dash.exceptions import PreventUpdate
 
-from pegboard.panels._background import ThreadJobs
+from pegboard.panels._background import ProcessJobs
 from pegboard.panels._failures import PluginError
 
 __all__ = ["CallbackAnswer", "Site"]
@@ -62,7 +62,7 @@ class Site:
             suppress_callback_exceptions=True,
             include_assets_files=False,
             add_log_handler=False,
-            background_callback_manager=ThreadJobs(),
+            background_callback_manager=ProcessJobs(),
         )
         self.app.server.request_class = _Request
         self.redirects: dict[str, list[str]] = {}
