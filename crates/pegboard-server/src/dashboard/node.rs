@@ -6,22 +6,38 @@ use super::told::PanelFailure;
 
 /// A component of the HTML library.
 pub(crate) fn html(kind: &str, props: Json) -> Json {
-    json!({ "type": kind, "namespace": "dash_html_components", "props": props })
+    component("dash_html_components", kind, props)
 }
 
 /// A component of the core library.
 pub(crate) fn core(kind: &str, props: Json) -> Json {
-    json!({ "type": kind, "namespace": "dash_core_components", "props": props })
+    component("dash_core_components", kind, props)
 }
 
 /// A component of the Bootstrap library.
 pub(crate) fn bootstrap(kind: &str, props: Json) -> Json {
-    json!({ "type": kind, "namespace": "dash_bootstrap_components", "props": props })
+    component("dash_bootstrap_components", kind, props)
 }
 
 /// A block with a class and children.
 pub(crate) fn block(class: &str, children: Json) -> Json {
-    html("Div", json!({ "className": class, "children": children }))
+    let mut props = Map::new();
+    props.insert("className".to_owned(), json!(class));
+    props.insert("children".to_owned(), children);
+    html("Div", Json::Object(props))
+}
+
+/// An element around others, which may be many: they are moved, where `json!` would copy them.
+pub(crate) fn around(kind: &str, children: Vec<Json>) -> Json {
+    html(kind, Json::Object(Map::from_iter([("children".to_owned(), Json::Array(children))])))
+}
+
+fn component(namespace: &str, kind: &str, props: Json) -> Json {
+    let mut node = Map::new();
+    node.insert("type".to_owned(), json!(kind));
+    node.insert("namespace".to_owned(), json!(namespace));
+    node.insert("props".to_owned(), props);
+    Json::Object(node)
 }
 
 /// A value in the browser.

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
 use super::artifacts::{ArtifactPage, PAGES};
-use super::call::{cookies, invoke};
+use super::call::{self, cookies};
 use super::node;
 use super::site::{Owner, Site, SitePanel};
 use super::told::{Called, PanelFailure, Values};
@@ -122,7 +122,7 @@ async fn forward(
     let (query, cookies) = (json!(query), Json::Object(cookies));
     let payload = Bytes::from(format!(r#"{{"body":{text},"query":{query},"cookies":{cookies}}}"#));
     let deadline = app.settings.dashboard.callback_deadline;
-    let answer = invoke(app, &file.name, "pegboard.panels.callback", payload, deadline).await;
+    let answer = call::ask(app, file, "pegboard.panels.callback", payload, deadline).await;
     let called: Called = match answer.map(|answer| serde_json::from_slice(&answer)) {
         Ok(Ok(called)) => called,
         Ok(Err(error)) => return Ok(refused(site, file, strange(&error))),
@@ -228,7 +228,7 @@ async fn theme(
 
 async fn ask(app: &App, one: &SitePanel, target: &str, payload: Bytes) -> Result<Values, PanelFailure> {
     let deadline = app.settings.dashboard.callback_deadline;
-    let answer = invoke(app, &one.file.name, target, payload, deadline).await.map_err(explained)?;
+    let answer = call::ask(app, &one.file, target, payload, deadline).await.map_err(explained)?;
     let values: Values = serde_json::from_slice(&answer).map_err(|error| strange(&error))?;
     if values.values.len() == one.panel.properties.len() {
         return Ok(values);

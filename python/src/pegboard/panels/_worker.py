@@ -62,7 +62,7 @@ class PanelWorker:
             ConfigManager().set_config("WORKBENCH_PLUGINS", self._roots)
             self._site = Site(str(asked.get("prefix") or DASHBOARD))
             before = registered()
-            classes = classes_of(module_of(self._file))
+            classes = classes_of(module_of(self._file, asked.get("text")))
             if kind == "component":
                 self._load_panels(classes, {str(each) for each in asked.get("known_ids") or []}, messages)
             elif kind == "page":

@@ -4,6 +4,7 @@ mod bad;
 mod browser;
 mod devtools;
 mod heavy;
+mod many;
 mod protocol;
 mod reload;
 mod storage;
