@@ -18,17 +18,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from pegboard._imported import last_imported, modules_since
+
 __all__ = ["classes_of", "executed_files", "make_importable", "module_of"]
 
 KINDS: Final = ("components", "views", "pages")
 
 _EXECUTED: dict[str, ModuleType | BaseException] = {}
+# The last module that no plugin has asked for.
+_BEFORE: list[str] = []
 # Folders that plugins import from, and the folder that each must stay in; without links.
 _INSIDE: dict[str, str] = {}
 
 
 def make_importable(roots: Iterable[str | os.PathLike[str]]) -> None:
     """Packages of the folders, and files beside each other; at the end of the path, so that nothing installed is hidden."""
+    if not _BEFORE:
+        _BEFORE.append(last_imported())
     for root in roots:
         for folder in ("packages", *KINDS):
             path = os.path.join(root, folder)
@@ -36,7 +42,8 @@ def make_importable(roots: Iterable[str | os.PathLike[str]]) -> None:
                 sys.path.append(path)
                 _INSIDE[path + os.sep] = os.path.realpath(root) + os.sep
     if not any(isinstance(finder, _NoWayOut) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _NoWayOut())
+        # After those that know names of their own, such as the former ones of a package.
+        sys.meta_path.insert(sys.meta_path.index(PathFinder), _NoWayOut())
 
 
 class _NoWayOut(MetaPathFinder):
@@ -79,7 +86,7 @@ def classes_of(module: ModuleType) -> list[type]:
 def executed_files(roots: Iterable[str]) -> list[str]:
     """Files below the folders that this process has read."""
     above = tuple({f"{place}{os.sep}" for root in roots for place in (os.path.abspath(root), os.path.realpath(root))})
-    named = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    named = [getattr(module, "__file__", None) for module in (modules_since(_BEFORE[0]) if _BEFORE else sys.modules).values()]
     loaded = {os.path.realpath(file) for file in named if isinstance(file, str) and file.startswith(above)}
     return sorted(loaded | {path for path in _EXECUTED if path.startswith(above)})
 

@@ -20,7 +20,7 @@ from pegboard.panels._modules import classes_of, executed_files, make_importable
 from pegboard.panels._nothing import EmptyCatalog
 from pegboard.panels._page import Page, laid_out, pages_of, registered
 from pegboard.panels._panel import Panel, Values
-from pegboard.panels._site import Site
+from pegboard.panels._site import Site, site_for
 from pegboard.panels._tree import alert, id_text
 
 __all__ = ["PanelWorker"]
@@ -60,7 +60,7 @@ class PanelWorker:
                 raise PluginError(f"`{kind}` is no kind of plugin file: it is one of {', '.join(KINDS)}")
             make_importable(self._roots)
             ConfigManager().set_config("WORKBENCH_PLUGINS", self._roots)
-            self._site = Site(str(asked.get("prefix") or DASHBOARD))
+            self._site = site_for(str(asked.get("prefix") or DASHBOARD))
             before = registered()
             classes = classes_of(module_of(self._file, asked.get("text")))
             if kind == "component":
