@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::environment::Environment;
 use super::told::PanelFailure;
 
 /// A component of the HTML library.
@@ -61,6 +62,35 @@ pub(crate) fn notice(title: &str, failure: &PanelFailure) -> Json {
         children.push(html("Details", json!({ "children": [summary, text] })));
     }
     block("pegboard-notice", Json::Array(children))
+}
+
+/// Libraries of components whose names are not those of their packages.
+const LIBRARIES: [&str; 3] = ["dash_html_components", "dash_core_components", "dash_table"];
+
+/// The library of a component in this JSON that browsers have no script of, if there is one.
+pub(crate) fn strange_library(text: &str, environment: &Environment) -> Option<String> {
+    let is_known = |name: &str| LIBRARIES.contains(&name) || environment.files.contains_key(name);
+    // Nearly always all are known, and the text need not be read.
+    let mut names =
+        text.split("\"namespace\":").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+    if names.all(is_known) {
+        return None;
+    }
+    strange_component(&serde_json::from_str(text).ok()?, &is_known)
+}
+
+fn strange_component(tree: &Json, is_known: &impl Fn(&str) -> bool) -> Option<String> {
+    match tree {
+        Json::Array(each) => each.iter().find_map(|one| strange_component(one, is_known)),
+        Json::Object(fields) => {
+            let is_component =
+                fields.len() == 3 && fields.get("type").is_some_and(Json::is_string) && fields.contains_key("props");
+            let library = fields.get("namespace").and_then(Json::as_str).filter(|_| is_component);
+            let strange = library.filter(|name| !is_known(name)).map(str::to_owned);
+            strange.or_else(|| fields.values().find_map(|one| strange_component(one, is_known)))
+        }
+        _ => None,
+    }
 }
 
 /// What a property shows instead of a value, when there is none because of a failure; none: it stays as it is.
@@ -127,4 +157,26 @@ pub(crate) fn clientside(
     let mut spec = callback(output, inputs, state, prevent);
     spec.insert("clientside_function".to_owned(), json!({ "namespace": "pegboard", "function_name": function }));
     spec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_without_a_script_are_found_and_data_is_data() {
+        let environment = Environment::default();
+        for (text, found) in [
+            (r#"{"a":{"type":"Div","namespace":"dash_html_components","props":{}}}"#, None),
+            (
+                r#"[{"props":{"children":[{"props":{},"type":"X","namespace":"theirs"}]},"type":"Div","namespace":"dash_html_components"}]"#,
+                Some("theirs"),
+            ),
+            (r#"{"x": [{"type": "X", "namespace": "theirs", "props": {}}]}"#, Some("theirs")),
+            (r#"{"rowData":[{"namespace":"kube-system","pod":"x"}]}"#, None),
+            (r#"{"text":"\"namespace\":\"theirs\""}"#, None),
+        ] {
+            assert_eq!(strange_library(text, &environment).as_deref(), found, "{text}");
+        }
+    }
 }

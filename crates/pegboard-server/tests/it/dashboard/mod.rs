@@ -2,7 +2,9 @@
 
 mod bad;
 mod browser;
+#[path = "../../../examples/screenshots/browser.rs"]
 mod devtools;
+mod exchanges;
 mod heavy;
 mod many;
 mod protocol;
