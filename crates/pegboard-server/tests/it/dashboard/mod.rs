@@ -5,6 +5,7 @@ mod browser;
 #[path = "../../../examples/screenshots/browser.rs"]
 mod devtools;
 mod exchanges;
+mod exchanges;
 mod heavy;
 mod many;
 mod protocol;
