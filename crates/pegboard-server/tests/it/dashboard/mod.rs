@@ -5,7 +5,6 @@ mod browser;
 #[path = "../../../examples/screenshots/browser.rs"]
 mod devtools;
 mod exchanges;
-mod exchanges;
 mod heavy;
 mod many;
 mod protocol;
