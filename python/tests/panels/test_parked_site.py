@@ -23,3 +23,12 @@ def test_another_prefix(folder: Folder):
     loaded, answer = folder.answers("components/own.py", text, post("o1.children", [given("dd.value", "A")]), prefix="/elsewhere/")
     assert loaded["error"] is None and len(loaded["callbacks"]) == 1
     assert answer["body"]["response"]["o1"]["children"] == "own A /elsewhere/x"
+
+
+def test_routes_of_a_panel_are_warned_of(folder: Folder):
+    body = "from dash import get_app\nget_app().server.route('/mine')(lambda: 'hello')"
+    loaded = folder.loaded("components/own.py", internal(body))
+    assert loaded["error"] is None
+    assert [(each["level"], each["text"]) for each in loaded["messages"]] == [
+        ("warning", "route `/mine` of the plugin's own is not served")
+    ]

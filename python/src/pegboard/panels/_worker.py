@@ -95,8 +95,7 @@ class PanelWorker:
             self._panels[kind.__name__] = panel
         if not self._panels:
             messages.warn("the file has no panel: no class of it derives from PluginInterface")
-        for text in self._site.freeze():
-            messages.error(text)
+        self._freeze(messages)
 
     def _load_pages(self, classes: list[type], before: dict[str, Any], messages: Messages) -> None:
         assert self._site is not None
@@ -104,10 +103,14 @@ class PanelWorker:
             self._pages[str(page.entry.get("module") or page.name)] = page
         if not self._pages:
             messages.warn("the file has no page: no class of it has `page_setup`")
+        self._freeze(messages)
+
+    def _freeze(self, messages: Messages) -> None:
+        assert self._site is not None
         for text in self._site.freeze():
             messages.error(text)
         for route in self._site.registered_routes():
-            messages.warn(f"route `{route}` of the page's own is not served", "make a callback of it, or serve it elsewhere")
+            messages.warn(f"route `{route}` of the plugin's own is not served", "make a callback of it, or serve it elsewhere")
 
     def _told(self, told: dict[str, Any] | None, messages: Messages) -> bytes:
         panels = [
