@@ -55,8 +55,9 @@ fn main() {
     let mut told = 0;
     for path in paths.iter().filter(|path| path.contains(&only)) {
         for (width, height, size) in SIZES {
-            browser.be_wide(width, height);
             for theme in ["light", "dark"] {
+                // Anew for each: a picture of the whole page leaves the window as it was at first.
+                browser.be_wide(width, height);
                 browser.prefer(theme, &url);
                 browser.open(&format!("{url}{path}"));
                 browser.until(QUIET);

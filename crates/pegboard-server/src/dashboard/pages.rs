@@ -20,7 +20,7 @@ const REFRESH: u64 = 60_000;
 /// Where failures are shown that belong to no panel.
 pub(crate) const NOTICES: &str = "pegboard-notices";
 /// Columns of the tables on the main page.
-const FEW: usize = 7;
+const FEW: usize = 5;
 
 /// What stands around every page.
 pub(crate) fn root(site: &Site, theme: &str) -> Json {
@@ -229,10 +229,15 @@ async fn artifact(app: &App, site: &Site, page: &'static ArtifactPage) -> Result
     ];
     if is_empty {
         let kind = page.prefix.trim_end_matches('s').replace('_', "-");
-        let text = format!(
-            "Nothing is published yet: a workflow does it with pegboard.catalog, you do it with `pegboard catalog add {kind}`."
-        );
-        children.push(html("P", json!({ "className": "pegboard-message", "children": text })));
+        let code = |text: String| html("Code", json!({ "children": text }));
+        let words = vec![
+            json!("Nothing is published yet: a workflow does it with "),
+            code("pegboard.catalog".to_owned()),
+            json!(", you do it with "),
+            code(format!("pegboard catalog add {kind}")),
+            json!("."),
+        ];
+        children.push(html("P", json!({ "className": "pegboard-message", "children": words })));
     }
     let class = if is_empty { "pegboard-columns pegboard-empty" } else { "pegboard-columns" };
     let mut columns = vec![block("pegboard-plots", Json::Array(nodes(plots)))];
