@@ -35,5 +35,5 @@ def test_the_page_of_names_that_are_not_provided_is_true():
     text = original_names.page()
     assert text == original_names.PAGE.read_text("utf-8"), "run python/tests/compat/original_names.py, and look at what has changed"
     # What plugins use most, by the ranking of what public files import, is none of them.
-    for name in ("update_properties", "get_inference_predictions", "summary", "details", "figure", "colorscale", "display_text"):
+    for name in ("update_properties", "get_inference_predictions", "register_internal_callbacks", "colorscale", "display_text"):
         assert f"`{name}`" not in text
