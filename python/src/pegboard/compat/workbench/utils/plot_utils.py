@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["beeswarm_offsets", "molecule_hover_tooltip", "prediction_intervals", "short_name"]
+__all__ = ["beeswarm_offsets", "molecule_hover_tooltip", "prediction_intervals"]
 
 
 def short_name(name: Any, longest: int) -> str:
