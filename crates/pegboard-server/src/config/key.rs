@@ -255,6 +255,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new("dashboard.load_deadline", Duration, "30s", "Longest time for loading one file of panels."),
     Setting::new("dashboard.poll", Duration, "5s", "How often folders of panels in object storage are looked at."),
     Setting::new(
+        "dashboard.workers",
+        Count,
+        "64",
+        "Most files of panels that have a worker at once; those asked longest ago rest, and start again when they are asked.",
+    ),
+    Setting::new(
         "log.level",
         Text,
         "info",
