@@ -112,18 +112,13 @@
     window.location.reload();
   }
 
+  // The shell around the page hears the news.
   function follow() {
-    const source = new EventSource("/ui/dash/_events");
-    let wasOpen = false;
-    source.addEventListener("hello", () => {
-      // The server was away: what it serves now may be another site.
-      if (wasOpen) {
-        reload();
-      }
-      wasOpen = true;
-    });
-    source.addEventListener("change", (message) => {
-      const change = JSON.parse(message.data);
+    // The server was away: what it serves now may be another site.
+    document.addEventListener("news:back", reload);
+    document.addEventListener("news:missed", reload);
+    document.addEventListener("news:dashboard", (news) => {
+      const change = JSON.parse(news.detail);
       if (change.type === "site") {
         reload();
       } else if (change.type === "state") {
@@ -138,8 +133,6 @@
         change.keys.forEach((key) => take(key, change.type === "notices"));
       }
     });
-    // An open stream would keep the next page waiting for a connection.
-    window.addEventListener("pagehide", () => source.close());
   }
 
   document.addEventListener("click", (event) => {

@@ -203,6 +203,9 @@
   function nextTheme() {
     const themes = ["light", "dark", "midnight_blue"];
     const next = themes[(themes.indexOf(root.dataset.theme) + 1) % themes.length];
+    // The dashboard has a choice of its own, which its panels listen to.
+    const choice = byId(`pegboard-theme-${next}`);
+    if (choice) { choice.click(); return; }
     root.dataset.theme = next;
     root.dataset.bsTheme = next === "light" ? "light" : "dark";
     try { localStorage.setItem("wb_theme", next); } catch { /* the cookie remembers */ }
@@ -257,7 +260,11 @@
       if (version && hello.version !== version) { location.reload(); return; }
       version = hello.version;
       say("");
-      if (lost) { toast("The server is back.", "good"); refresh(); }
+      if (lost) {
+        toast("The server is back.", "good");
+        refresh();
+        document.dispatchEvent(new CustomEvent("news:back"));
+      }
       lost = false;
     } else {
       const wanted = content()?.dataset.news?.trim().split(/\s+/) ?? [];

@@ -15,16 +15,19 @@ use tokio_stream::wrappers::BroadcastStream;
 use super::shape::{PluginAnswer, RunAnswer, StageAnswer, WorkerAnswer};
 use super::stream::{answer, event};
 use crate::app::App;
+use crate::dashboard::changes;
 
 /// All news as server-sent events: `hello`, then `plugin`, `worker`, `run`, `stage`, `progress`, `log` (only the run's uid and the number of
-/// lines), and `missed` when the client was too slow and should read what it shows anew.
+/// lines), `dashboard` (what changed on its pages), and `missed` when the client was too slow and should read what it shows anew.
 #[utoipa::path(get, path = "/api/v1/news", tag = "server",
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream")))]
 pub(crate) async fn news(State(app): State<App>) -> Response {
     let engine = BroadcastStream::new(app.engine.events()).map(|news| news.map_or_else(|_| missed(), from_engine));
     let flow = BroadcastStream::new(app.flow.events()).map(|news| news.map_or_else(|_| missed(), from_flow));
     let hello = event("hello", &json!({ "version": env!("CARGO_PKG_VERSION") }));
-    let events = stream::once(async { hello }).chain(stream::select(engine, flow)).map(Ok::<_, Infallible>);
+    let dashboard = changes(&app);
+    let news = stream::select(stream::select(engine, flow), dashboard);
+    let events = stream::once(async { hello }).chain(news).map(Ok::<_, Infallible>);
     answer(events.take_until(Box::pin(app.shutdown.begun_owned()))).into_response()
 }
 

@@ -1,15 +1,11 @@
 //! How open pages learn that something changed.
 
-use std::convert::Infallible;
-
-use axum::extract::State;
-use axum::response::IntoResponse;
 use axum::response::sse::Event;
-use futures::{StreamExt as _, stream};
+use futures::{Stream, stream};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::api::stream::{answer, event};
+use crate::api::stream::event;
 use crate::app::App;
 
 /// One change.
@@ -37,19 +33,15 @@ pub(crate) enum Change {
     State,
 }
 
-/// The changes, for as long as the page is open.
-pub(crate) async fn events(State(app): State<App>) -> impl IntoResponse {
-    let stop = app.shutdown.clone();
-    let shutdown = async move { stop.begun().await };
-    let changes = stream::unfold(app.dashboard.changes(), |mut changes| async move {
+/// The changes as news, for as long as somebody listens.
+pub(crate) fn changes(app: &App) -> impl Stream<Item = Event> + Send + use<> {
+    stream::unfold(app.dashboard.changes(), |mut changes| async move {
         let change = match changes.recv().await {
             Ok(change) => change,
             // It missed some: the whole page is right again.
             Err(RecvError::Lagged(_)) => Change::Site,
             Err(RecvError::Closed) => return None,
         };
-        Some((Ok::<Event, Infallible>(event("change", &change)), changes))
-    });
-    let hello = stream::once(async { Ok(Event::default().event("hello").data("{}")) });
-    answer(Box::pin(hello.chain(changes).take_until(shutdown)))
+        Some((event("dashboard", &change), changes))
+    })
 }

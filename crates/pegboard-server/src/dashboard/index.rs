@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{Extensions, HeaderMap};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
@@ -14,6 +14,8 @@ use super::suites::link;
 use super::update::as_json;
 use super::{PREFIX, Phase, Site};
 use crate::app::App;
+use crate::error::ApiError;
+use crate::ui::{self, Viewer};
 
 /// Before the first paint: what was chosen in this browser counts.
 const REMEMBER: &str = r#"try { const chosen = localStorage.getItem("wb_theme");
@@ -21,13 +23,16 @@ if (chosen) { document.cookie = "wb_theme=" + chosen + "; path=/; max-age=315360
 const START: &str = "var renderer = new DashRenderer();";
 
 /// Every page of the dashboard.
-pub(crate) async fn index(State(app): State<App>, headers: HeaderMap) -> Response {
-    let cookies = cookies(&headers);
-    let text = match app.dashboard.site() {
-        Some(site) => page(&site, site.theme(theme(&cookies))),
-        None => waiting(&app.dashboard.phase()),
-    };
-    ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-cache")], text).into_response()
+pub(crate) async fn index(
+    State(app): State<App>,
+    headers: HeaderMap,
+    extensions: Extensions,
+) -> Result<Response, ApiError> {
+    let (cookies, viewer) = (cookies(&headers), Viewer::of(&extensions));
+    let Some(site) = app.dashboard.site() else { return waiting(&app, &viewer, &headers) };
+    let shell = ui::shell(&app, "inspect", &viewer, &headers)?;
+    let text = page(&site, site.theme(theme(&cookies)), &shell);
+    Ok(([(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-cache")], text).into_response())
 }
 
 /// `GET _dash-layout`.
@@ -51,15 +56,13 @@ pub(crate) async fn reload_hash(State(app): State<App>) -> Response {
     as_json(json!({ "files": [], "hard": false, "packages": packages, "reloadHash": null }).to_string())
 }
 
-fn page(site: &Site, theme: &str) -> String {
+fn page(site: &Site, theme: &str, (links, shell): &(String, String)) -> String {
     let is_dark = site.environment.themes.iter().find(|one| one.name == theme).is_none_or(|theme| theme.dark);
     let bs_theme = if is_dark { "dark" } else { "light" };
     let mut head = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\" data-bs-theme=\"{bs_theme}\" data-theme=\"{theme}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Dashboard</title>\n<link rel=\"icon\" href=\"{PREFIX}_favicon.ico\">\n"
+        "<!DOCTYPE html>\n<html lang=\"en\" data-bs-theme=\"{bs_theme}\" data-theme=\"{theme}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Dashboard</title>\n{links}"
     );
-    for name in ["bootstrap.css", "dashboard.css"] {
-        let _ = writeln!(head, "<link rel=\"stylesheet\" href=\"{PREFIX}themes/{name}\">");
-    }
+    let _ = writeln!(head, "<link rel=\"stylesheet\" href=\"{PREFIX}themes/dashboard.css\">");
     for (package, path) in &site.environment.styles {
         let _ = writeln!(head, "<link rel=\"stylesheet\" href=\"{}\">", escape(&link(site, package, path)));
     }
@@ -71,7 +74,7 @@ fn page(site: &Site, theme: &str) -> String {
     let dark = safe(&json!(dark));
     let _ = write!(
         head,
-        "<script>{REMEMBER}</script>\n</head>\n<body>\n<div id=\"react-entry-point\"><div class=\"_dash-loading\">Loading…</div></div>\n<footer>\n<script>window.pegboardDarkThemes = {dark};</script>\n<script id=\"_dash-config\" type=\"application/json\">{}</script>\n",
+        "<script>{REMEMBER}</script>\n</head>\n<body>\n{shell}<div id=\"toasts\" class=\"toasts\" role=\"status\" aria-live=\"polite\"></div>\n<div id=\"react-entry-point\"><div class=\"_dash-loading\">Loading…</div></div>\n<footer>\n<script>window.pegboardDarkThemes = {dark};</script>\n<script id=\"_dash-config\" type=\"application/json\">{}</script>\n",
         safe(&config(site))
     );
     let mut script = |url: String| {
@@ -137,23 +140,10 @@ fn escape(text: &str) -> String {
 }
 
 /// Until there is a site.
-fn waiting(phase: &Phase) -> String {
-    let (title, text, more) = match phase {
-        Phase::Failed(error) => (
-            "The dashboard cannot be made",
-            format!("{}{}", error.message, error.hint.as_ref().map(|hint| format!(" — {hint}")).unwrap_or_default()),
-            error.detail.clone().unwrap_or_default(),
-        ),
-        _ => (
-            "The dashboard is being prepared",
-            "The first time, an environment with Dash and Plotly is made; that takes a minute. This page goes on by itself."
-                .to_owned(),
-            String::new(),
-        ),
+fn waiting(app: &App, viewer: &Viewer, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let failure = match app.dashboard.phase() {
+        Phase::Failed(error) => json!({ "code": error.code, "message": error.message, "hint": error.hint, "detail": error.detail }),
+        _ => Json::Null,
     };
-    let more = if more.is_empty() { String::new() } else { format!("<pre>{}</pre>", escape(&more)) };
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"refresh\" content=\"2\">\n<title>{title}</title>\n<link rel=\"stylesheet\" href=\"/ui/assets/style.css\">\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{}</p>\n{more}\n</main>\n</body>\n</html>\n",
-        escape(&text)
-    )
+    ui::page_with(app, "dashboard-waiting.html", "inspect", viewer, headers, "failure", failure)
 }

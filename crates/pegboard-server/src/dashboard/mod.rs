@@ -34,7 +34,7 @@ use pegboard_model::Error;
 use tokio::sync::{Notify, broadcast, watch};
 
 pub(crate) use call::{cookies, theme};
-pub(crate) use events::Change;
+pub(crate) use events::{Change, changes};
 pub(crate) use file::PanelFile;
 pub use keeper::keep_dashboard;
 use memory::Memory;

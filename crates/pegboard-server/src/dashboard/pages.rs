@@ -43,11 +43,10 @@ pub(crate) fn root(site: &Site, theme: &str) -> Json {
         "DropdownMenu",
         json!({ "id": "settings-menu-dropdown", "label": "Theme", "align_end": true, "size": "sm", "color": "secondary", "children": themes }),
     );
-    let home = html("A", json!({ "href": "/ui/", "className": "pegboard-brand", "children": "Pegboard" }));
-    let nav = html("Nav", json!({ "className": "pegboard-links", "children": links }));
+    let nav = html("Nav", json!({ "className": "pegboard-links", "children": links, "aria-label": "Dashboard" }));
     let header = html(
-        "Header",
-        json!({ "className": "pegboard-header", "children": [home, nav, html("Div", json!({ "id": "settings-menu", "children": menu }))] }),
+        "Div",
+        json!({ "className": "pegboard-header", "children": [nav, html("Div", json!({ "id": "settings-menu", "children": menu }))] }),
     );
     let registry: Map<String, Json> = others.map(|page| (page.path.clone(), json!(page.page.name))).collect();
     html(

@@ -7,7 +7,7 @@ use pegboard_model::Error;
 use serde_json::json;
 
 use super::update::{as_json, update};
-use super::{Site, events, index, pages, suites, theme};
+use super::{Site, index, pages, suites, theme};
 use crate::access::{Access, Routes, get, post};
 use crate::app::App;
 use crate::error::ApiError;
@@ -22,7 +22,6 @@ pub(crate) fn routes() -> Routes {
         .route("/ui/dash/_dash-component-suites/{package}/{*path}", get(suites::suite))
         .route("/ui/dash/_favicon.ico", get(icon))
         .route("/ui/dash/_reload-hash", get(index::reload_hash))
-        .route("/ui/dash/_events", get(events::events))
         .route("/ui/dash/_panels/{key}", get(panel))
         .route("/ui/dash/assets/{*path}", get(suites::asset))
         .route("/ui/dash/themes/{name}", get(theme::own))

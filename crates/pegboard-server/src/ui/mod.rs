@@ -22,7 +22,7 @@ use tower_http::compression::CompressionLayer;
 use crate::access::{Access, Routes, get};
 use crate::app::App;
 
-pub(crate) use page::Viewer;
+pub(crate) use page::{Viewer, page_with, shell};
 pub(crate) use template::Pages;
 
 /// The pages, over the routes that they ask. Each answer of the API is looked at for itself, so a page asks for no more than a viewer.

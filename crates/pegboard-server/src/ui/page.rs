@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::Response;
+use pegboard_model::Error;
 use serde_json::{Map, Value as Json, json};
 
 use super::ask::{Ask, ask};
@@ -115,4 +116,25 @@ pub(super) fn frame(section: &str, viewer: &Viewer, headers: &HeaderMap) -> Map<
     known.insert("viewer".to_owned(), viewer.told());
     known.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
     known
+}
+
+/// What is around every page, for those that are made elsewhere: what belongs into the head, and the bar at the top.
+pub(crate) fn shell(app: &App, section: &str, viewer: &Viewer, headers: &HeaderMap) -> Result<(String, String), Error> {
+    let known = frame(section, viewer, headers);
+    Ok((app.pages.render("parts/head.html", &known)?, app.pages.render("parts/shell.html", &known)?))
+}
+
+/// A page whose content is not asked of the API, with one thing that its template knows.
+pub(crate) fn page_with(
+    app: &App,
+    template: &str,
+    section: &str,
+    viewer: &Viewer,
+    headers: &HeaderMap,
+    name: &str,
+    value: Json,
+) -> Result<Response, ApiError> {
+    let mut known = frame(section, viewer, headers);
+    known.insert(name.to_owned(), value);
+    html(app, template, &known)
 }

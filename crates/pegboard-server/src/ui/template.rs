@@ -47,7 +47,7 @@ fn source(name: &str) -> Option<String> {
 
 impl Pages {
     /// A template's output.
-    fn render<T: Serialize>(&self, name: &str, known: &T) -> Result<String, Error> {
+    pub(super) fn render<T: Serialize>(&self, name: &str, known: &T) -> Result<String, Error> {
         if cfg!(debug_assertions) {
             let Self(fresh) = Self::default();
             return fresh.get_template(name).and_then(|template| template.render(known)).map_err(|error| broken(name, &error));

@@ -12,7 +12,7 @@ use crate::support::until;
 fn changes(dashboard: &Dashboard) -> mpsc::Receiver<String> {
     let address = dashboard.world.url.strip_prefix("http://").unwrap().to_owned();
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(b"GET /ui/dash/_events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    stream.write_all(b"GET /api/v1/news HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let (sender, receiver) = mpsc::channel();
     let (begun, hello) = mpsc::channel();
     std::thread::spawn(move || {
@@ -39,7 +39,7 @@ fn a_save_is_live_and_a_broken_one_keeps_the_old() {
     ]);
     let news = changes(&dashboard);
     let told = |what: &str| {
-        until(what, || news.recv_timeout(Duration::from_secs(20)).ok().filter(|change| change.contains(what)));
+        until(what, || news.recv_timeout(Duration::from_secs(20)).ok().filter(|change| change.contains("\"type\"") && change.contains(what)));
     };
     let before = dashboard.plugin("b.py")["process_id"].clone();
     assert_eq!(dashboard.shown("changes", "alpha"), "old alpha held-out");
