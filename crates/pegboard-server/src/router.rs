@@ -11,8 +11,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::access::{Access, Gate, Route, Routes, delete, gate, get, inner_gate, post, put};
 use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
-    apply, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, openid, organizations,
-    plugins, projects, runs, search, session, status, triggers, users, workers, workflows,
+    apply, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, openid,
+    organizations, plugins, projects, runs, search, session, status, triggers, users, workers, workflows,
 };
 use crate::app::App;
 use crate::error::{ApiError, panicked};

@@ -150,7 +150,9 @@ mod tests {
         let verdict = |head: &Json, claims: &Json| check(&signer.token(head, claims), &signer.keys(), &expected);
         assert_eq!(verdict(&head, &good).unwrap()["email"], "a@b");
         assert!(verdict(&json!({ "alg": "ES256" }), &good).is_ok(), "a provider with one key need not name it");
-        for head in [json!({ "alg": "none" }), json!({ "alg": "HS256", "kid": "k" }), json!({ "alg": "ES256", "kid": "x" }), json!({})] {
+        for head in
+            [json!({ "alg": "none" }), json!({ "alg": "HS256", "kid": "k" }), json!({ "alg": "ES256", "kid": "x" }), json!({})]
+        {
             assert!(verdict(&head, &good).is_err(), "{head}");
         }
         for (name, value) in [

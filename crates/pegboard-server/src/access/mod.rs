@@ -38,6 +38,6 @@ pub(crate) use here::Here;
 pub(crate) use identity::{How, Identity};
 pub use local::{LOCAL_KEY_FILE, LocalKeys, local_key};
 pub(crate) use openid::{Openid, Returned, begin as begin_openid, finish as finish_openid};
-pub(crate) use routes::{Routes, delete, get, post, put};
 pub use routes::Route;
+pub(crate) use routes::{Routes, delete, get, post, put};
 pub use rule::{Access, Realm};

@@ -210,12 +210,7 @@ async fn claims(
     id_token: &str,
     nonce: &str,
 ) -> Result<Map<String, Json>, Error> {
-    let expected = Expected {
-        issuer: &provider.issuer,
-        audience: &settings.client_id,
-        nonce,
-        now: std::time::SystemTime::now(),
-    };
+    let expected = Expected { issuer: &provider.issuer, audience: &settings.client_id, nonce, now: std::time::SystemTime::now() };
     let keys: Json = read(settings, http()?.get(&provider.jwks_uri)).await?;
     match id_token::check(id_token, &keys, &expected) {
         Ok(claims) => Ok(claims),
@@ -274,7 +269,8 @@ fn http() -> Result<reqwest::Client, Error> {
 
 fn settings(app: &App) -> Result<&OpenidSettings, Error> {
     app.settings.server.openid.as_ref().ok_or_else(|| {
-        Error::not_found("openid-off", "nobody signs in here by another server").hint("set `server.openid.issuer` and what belongs to it")
+        Error::not_found("openid-off", "nobody signs in here by another server")
+            .hint("set `server.openid.issuer` and what belongs to it")
     })
 }
 

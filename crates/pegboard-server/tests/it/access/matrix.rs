@@ -132,7 +132,10 @@ async fn without_need_everybody_here_is_the_first_admin() {
     let api = crate::api::Api::with(&[]).await;
     let door = Door { api };
     let session = door.ask("GET", "/api/v1/session", &[], Json::Null).await.is(200).body;
-    assert_eq!((&session["sign_in_needed"], &session["how"], &session["role"]), (&json!(false), &json!("local"), &json!("admin")));
+    assert_eq!(
+        (&session["sign_in_needed"], &session["how"], &session["role"]),
+        (&json!(false), &json!("local"), &json!("admin"))
+    );
     door.ask("GET", "/api/v1/users", &[("authorization", "Bearer wrong")], Json::Null).await.is(200);
     door.ask("GET", "/api/v1/users", &[("host", "evil.example")], Json::Null).await.refuses(403, "forbidden-host");
 }

@@ -58,7 +58,8 @@ impl Provider {
     /// Somebody whom it knows.
     fn knows(&self, name: &str, claims: &Json) {
         let body = claims.to_string();
-        let request = format!("PUT /users/{name} HTTP/1.0\nContent-Type: application/json\nContent-Length: {}\n\n{body}", body.len());
+        let request =
+            format!("PUT /users/{name} HTTP/1.0\nContent-Type: application/json\nContent-Length: {}\n\n{body}", body.len());
         let (status, _, body) = exchange(&self.address, &request);
         assert_eq!(status, 204, "{body}");
     }
@@ -83,7 +84,8 @@ fn exchange(address: &str, request: &str) -> (u16, String, String) {
 }
 
 fn header(head: &str, name: &str) -> Option<String> {
-    let of = |line: &str| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned());
+    let of =
+        |line: &str| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned());
     head.lines().find_map(of)
 }
 
@@ -104,8 +106,10 @@ fn go(world: &World, provider: &Provider, user: &str) -> (String, String) {
     }
     let path = place.split_once(&provider.address).unwrap().1;
     let form = format!("sub={user}");
-    let request =
-        format!("POST {path} HTTP/1.0\nContent-Type: application/x-www-form-urlencoded\nContent-Length: {}\n\n{form}", form.len());
+    let request = format!(
+        "POST {path} HTTP/1.0\nContent-Type: application/x-www-form-urlencoded\nContent-Length: {}\n\n{form}",
+        form.len()
+    );
     let (status, provided, body) = exchange(&provider.address, &request);
     assert!((300..400).contains(&status), "{status} {body}");
     let back = header(&provided, "location").unwrap();
