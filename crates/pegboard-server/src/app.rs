@@ -11,7 +11,7 @@ use pegboard_model::Error;
 use pegboard_store::Store;
 use tokio::sync::Mutex;
 
-use crate::access::{Accounts, Audit, Credentials, LocalKeys};
+use crate::access::{Accounts, Audit, Credentials, LocalKeys, Openid};
 use crate::config::Settings;
 use crate::dashboard::Dashboard;
 use crate::flowdapt::Sampler;
@@ -66,6 +66,8 @@ pub struct Shared {
     pub(crate) accounts: Accounts,
     /// Who did what.
     pub(crate) audit: Audit,
+    /// Signing in by another server.
+    pub(crate) openid: Openid,
     pub(crate) metrics: Metrics,
     /// Numbers over time, for clients of the Flowdapt dialect.
     pub(crate) flowdapt: Sampler,
@@ -94,6 +96,7 @@ impl App {
             credentials: Credentials::new(local_keys),
             accounts,
             audit,
+            openid: Openid::default(),
             store,
             engine,
             flow,

@@ -2,9 +2,7 @@
 
 use axum::Json;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
-};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi as Made, RefOr};
 use utoipa::{Modify, OpenApi};
 
@@ -101,8 +99,7 @@ fn secure(document: &mut Made) {
         let Some(operation) = operation else { continue };
         let Some(role) = route.access.role() else { continue };
         let nothing = || Vec::<String>::new();
-        operation.security =
-            Some([BEARER, COOKIE, HEADER].map(|name| SecurityRequirement::new(name, nothing())).to_vec());
+        operation.security = Some([BEARER, COOKIE, HEADER].map(|name| SecurityRequirement::new(name, nothing())).to_vec());
         let of = if route.realm == Realm::Server { " of the server's own organization" } else { "" };
         let said = format!("Needs the role {}{of}, where sign-in is needed.", role.as_str());
         operation.description = Some(match operation.description.take().filter(|text| !text.is_empty()) {

@@ -11,8 +11,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::access::{Access, Gate, Route, Routes, delete, gate, get, inner_gate, post, put};
 use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
-    apply, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, organizations,
-    plugins, projects, runs, search, session, status, triggers, users, workers, workflows,
+    apply, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, openid,
+    organizations, plugins, projects, runs, search, session, status, triggers, users, workers, workflows,
 };
 use crate::app::App;
 use crate::error::{ApiError, panicked};
@@ -134,6 +134,8 @@ fn people() -> Routes {
         .route("/api/v1/session/password", put(session::change_password).needs(Access::Viewer))
         .route("/api/v1/sessions", get(session::list).delete(session::end_all).needs(Access::Viewer))
         .route("/api/v1/sessions/{id}", delete(session::end).needs(Access::Viewer))
+        .route("/ui/openid", get(openid::begin).needs(Access::Open))
+        .route("/ui/openid/callback", get(openid::finish).needs(Access::Open))
         .route("/api/v1/links/{token}", get(session::link).post(session::redeem).needs(Access::Open))
         .route("/api/v1/users", get(users::list).post(users::create).needs(Access::Admin))
         .route("/api/v1/users/{email}", get(users::show).patch(users::change).delete(users::remove).needs(Access::Admin))

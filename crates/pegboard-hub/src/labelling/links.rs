@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use pegboard_model::{Asset, Error, HubId, OWN_FILE, Timestamp, Project};
+use pegboard_model::{Asset, Error, HubId, OWN_FILE, Project, Timestamp};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 

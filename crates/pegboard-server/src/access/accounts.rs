@@ -4,9 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use pegboard_hub::Labelling;
-use pegboard_model::{
-    Error, HubId, LinkPurpose, OneTimeLink, OrganizationRole, Password, SignIn, SignInMethod, Timestamp, User,
-};
+use pegboard_model::{Error, HubId, LinkPurpose, OneTimeLink, OrganizationRole, Password, SignIn, SignInMethod, Timestamp, User};
 use pegboard_store::{Store, StoreError};
 
 use super::client::Client;
@@ -211,12 +209,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `too-many-tries`, `link-not-found`, `password`.
-    pub(crate) async fn redeem(
-        &self,
-        token: &str,
-        password: &str,
-        client: &Client,
-    ) -> Result<(User, Issued<SignIn>), Refusal> {
+    pub(crate) async fn redeem(&self, token: &str, password: &str, client: &Client) -> Result<(User, Issued<SignIn>), Refusal> {
         self.admit(client.address)?;
         let (user, link) = self.link(token).await?;
         password::check(password, &user.email)?;

@@ -61,11 +61,7 @@ impl Gate {
     /// Who asks.
     async fn identify(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<Identity>, Error> {
         let app = &self.app;
-        if app.needs_sign_in {
-            app.credentials.find(app, uri, headers).await
-        } else {
-            app.credentials.local(app).await.map(Some)
-        }
+        if app.needs_sign_in { app.credentials.find(app, uri, headers).await } else { app.credentials.local(app).await.map(Some) }
     }
 
     /// The request as it may go on, or why not.
@@ -77,7 +73,10 @@ impl Gate {
         let identity = match access {
             Access::OwnCheck => None,
             // Who is known is told; who is not, is let in all the same.
-            Access::Open => self.identify(request.uri(), request.headers()).await.or_else(|error| if is_ours(&error) { Err(error) } else { Ok(None) })?,
+            Access::Open => self
+                .identify(request.uri(), request.headers())
+                .await
+                .or_else(|error| if is_ours(&error) { Err(error) } else { Ok(None) })?,
             _ => {
                 let identity = self.identify(request.uri(), request.headers()).await?.ok_or_else(sign_in_needed)?;
                 self.may(&identity, access, realm, &request)?;
@@ -98,13 +97,19 @@ impl Gate {
 
     fn may(&self, identity: &Identity, access: Access, realm: Realm, request: &Request) -> Result<(), Error> {
         if realm == Realm::Server && identity.organization() != self.app.labelling.organization().id {
-            return Err(Error::invalid("other-organization", "this belongs to the server's own organization, which you are not in")
-                .hint("projects and remote plugins of your organization are yours; for the rest ask an admin of the server"));
+            return Err(Error::invalid(
+                "other-organization",
+                "this belongs to the server's own organization, which you are not in",
+            )
+            .hint("projects and remote plugins of your organization are yours; for the rest ask an admin of the server"));
         }
         if access.role().is_some_and(|least| identity.role < least) {
             let role = access.role().map_or("", |role| role.as_str());
-            return Err(Error::invalid("role-too-low", format!("this takes the role {role}, and you are {}", identity.role.as_str()))
-                .hint("ask one of the organization's admins"));
+            return Err(Error::invalid(
+                "role-too-low",
+                format!("this takes the role {role}, and you are {}", identity.role.as_str()),
+            )
+            .hint("ask one of the organization's admins"));
         }
         let pattern = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
         let below = pattern.strip_prefix(OF_PROJECT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -146,9 +151,9 @@ pub(crate) async fn inner_gate(State(gate): State<Gate>, request: Request, next:
     let identity = request.extensions().get::<Identity>().cloned();
     let allowed = match gate.route(&request) {
         Ok(Some(Route { access: Access::Open, .. })) | Ok(None) => Ok(()),
-        Ok(Some(route)) => identity
-            .ok_or_else(sign_in_needed)
-            .and_then(|identity| gate.may(&identity, route.access, route.realm, &request)),
+        Ok(Some(route)) => {
+            identity.ok_or_else(sign_in_needed).and_then(|identity| gate.may(&identity, route.access, route.realm, &request))
+        }
         Err(error) => Err(error),
     };
     match allowed {
@@ -184,9 +189,9 @@ async fn check_token(request: Request, expected: &str) -> Result<Request, Error>
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.starts_with("application/x-www-form-urlencoded") {
         let (parts, body) = request.into_parts();
-        let bytes: Bytes = axum::body::to_bytes(body, FORM).await.map_err(|_| {
-            Error::invalid("body-too-large", "the form is larger than the server takes").hint("send it in parts")
-        })?;
+        let bytes: Bytes = axum::body::to_bytes(body, FORM)
+            .await
+            .map_err(|_| Error::invalid("body-too-large", "the form is larger than the server takes").hint("send it in parts"))?;
         let said = form_urlencoded::parse(&bytes).find(|(name, _)| name == FIELD).map(|(_, value)| value.into_owned());
         match said {
             Some(said) => check(&said)?,

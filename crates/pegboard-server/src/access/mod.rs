@@ -8,7 +8,7 @@
 //! compared in constant time; a cookie alone changes nothing, it needs a token that only our own pages know.
 //!
 //! Reading order: `rule`, `routes`, `gate`, `credentials`, `identity`, `here`; `accounts` over `password`, `throttle`, `token`;
-//! `openid`; `audit`.
+//! `openid` over `id_token`; `audit`.
 
 mod accounts;
 mod audit;
@@ -17,8 +17,10 @@ mod cookie;
 mod credentials;
 mod gate;
 mod here;
+mod id_token;
 mod identity;
 mod local;
+mod openid;
 mod origin;
 mod password;
 mod routes;
@@ -35,6 +37,7 @@ pub(crate) use gate::{Gate, gate, inner_gate};
 pub(crate) use here::Here;
 pub(crate) use identity::{How, Identity};
 pub use local::{LOCAL_KEY_FILE, LocalKeys, local_key};
-pub(crate) use routes::{Routes, delete, get, post, put};
+pub(crate) use openid::{Openid, Returned, begin as begin_openid, finish as finish_openid};
 pub use routes::Route;
+pub(crate) use routes::{Routes, delete, get, post, put};
 pub use rule::{Access, Realm};

@@ -89,13 +89,15 @@ fn is_this_machine(authority: &str, allowed: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Sources;
     use crate::Settings;
+    use crate::config::Sources;
 
     fn settings() -> ServerSettings {
-        let sources = Sources::default()
-            .flag("--set", "server.allowed_hosts", Some("peg.example".to_owned()))
-            .flag("--set", "server.public_url", Some("https://public.example:444/x".to_owned()));
+        let sources = Sources::default().flag("--set", "server.allowed_hosts", Some("peg.example".to_owned())).flag(
+            "--set",
+            "server.public_url",
+            Some("https://public.example:444/x".to_owned()),
+        );
         Settings::load(&sources).unwrap().server
     }
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::{HeaderMap, Method};
 use axum::http::header::HOST;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use pegboard_hub::labelling::Caller;
 use pegboard_model::{Error, HubId, Project, Task};
 use serde_json::Value as Json;

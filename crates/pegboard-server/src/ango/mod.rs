@@ -27,7 +27,6 @@ pub(crate) use labels::{new_asset, prelabel};
 pub(crate) use paths::one_slash;
 pub(crate) use wire::{read_stages, stage as stage_record};
 
-
 use crate::access::{Access, Routes, delete, get, post, put};
 
 /// The dialect's paths.

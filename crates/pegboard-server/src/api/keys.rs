@@ -82,10 +82,7 @@ pub(crate) async fn storages(app: Here) -> Result<Json<StorageList>, ApiError> {
 /// Makes a storage. Its secrets are kept encrypted.
 #[utoipa::path(post, path = "/api/v1/storages", tag = "keys", request_body = StorageBody,
     responses((status = 200, body = StorageAnswer), (status = 400, body = ErrorAnswer)))]
-pub(crate) async fn create_storage(
-    app: Here,
-    JsonBody(body): JsonBody<StorageBody>,
-) -> Result<Json<StorageAnswer>, ApiError> {
+pub(crate) async fn create_storage(app: Here, JsonBody(body): JsonBody<StorageBody>) -> Result<Json<StorageAnswer>, ApiError> {
     let provider = match body.provider.to_ascii_uppercase().as_str() {
         "AWS" => StorageProvider::Aws,
         "GCP" => StorageProvider::Gcp,

@@ -12,8 +12,8 @@ use super::shape::{
     AssetAnswer, AssetList, ErrorAnswer, ExportAnswer, ExportBody, ImportBody, ImportedAnswer, LabelsAnswer, TaskAnswer,
     TaskList, UploadAnswer, UploadBody,
 };
-use crate::ango::{base, new_asset, place_and_link, prelabel};
 use crate::access::Here;
+use crate::ango::{base, new_asset, place_and_link, prelabel};
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
 

@@ -12,6 +12,7 @@ pub(crate) mod keys;
 pub(crate) mod labelling;
 pub(crate) mod news;
 pub(crate) mod notices;
+pub(crate) mod openid;
 pub(crate) mod organizations;
 pub(crate) mod plugins;
 pub(crate) mod projects;

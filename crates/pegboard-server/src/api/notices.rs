@@ -52,7 +52,8 @@ pub(crate) async fn list(app: Here) -> Result<Json<NoticeList>, ApiError> {
         });
     }
     for state in [SessionState::Finished, SessionState::Failed] {
-        let filter = SessionFilter { state: Some(state), limit: EACH, organization: Some(app.organization()), ..SessionFilter::default() };
+        let filter =
+            SessionFilter { state: Some(state), limit: EACH, organization: Some(app.organization()), ..SessionFilter::default() };
         for session in app.hub.sessions(&filter).await?.into_iter().map(HubSessionAnswer::from) {
             if session.cause == "user" {
                 notices.push(of_session(&app, session));

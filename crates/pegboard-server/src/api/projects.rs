@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
 use super::shape::{BatchAnswer, BatchBody, ErrorAnswer, ProjectAnswer, ProjectBody, ProjectList};
-use crate::ango::read_stages;
 use crate::access::Here;
+use crate::ango::read_stages;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
@@ -58,10 +58,7 @@ pub(crate) async fn list(app: Here, Parameters(page): Parameters<PageQuery>) -> 
 /// Makes a project with the stages `Start`, `Label` and `Complete`.
 #[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = ProjectBody,
     responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer)))]
-pub(crate) async fn create(
-    app: Here,
-    JsonBody(body): JsonBody<ProjectBody>,
-) -> Result<Json<ProjectAnswer>, ApiError> {
+pub(crate) async fn create(app: Here, JsonBody(body): JsonBody<ProjectBody>) -> Result<Json<ProjectAnswer>, ApiError> {
     let kind = body.kind.as_deref().unwrap_or("ango");
     let project = app.labelling.create_project(&body.name, &body.description, kind, app.user()).await?;
     answer(&app, &project).await

@@ -32,7 +32,11 @@ pub(crate) async fn show(app: Here, Path(email): Path<String>) -> Result<Json<Us
 /// Makes a user. The answer has a link with which they choose a password, which is told this once.
 #[utoipa::path(post, path = "/api/v1/users", tag = "people", request_body = UserBody,
     responses((status = 200, body = UserLink), (status = 400, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
-pub(crate) async fn create(app: Here, headers: HeaderMap, JsonBody(body): JsonBody<UserBody>) -> Result<Json<UserLink>, ApiError> {
+pub(crate) async fn create(
+    app: Here,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<UserBody>,
+) -> Result<Json<UserLink>, ApiError> {
     let role = body.role.as_deref().map_or(Ok(OrganizationRole::Member), str::parse)?;
     let user = app.labelling.create_user(app.organization(), &body.email, role).await?;
     Ok(Json(linked(&app, &headers, &user, LinkPurpose::Invitation).await?))

@@ -21,26 +21,32 @@ pub struct OpenidSettings {
 
 impl OpenidSettings {
     pub(super) fn from_values(values: &Values) -> Result<Option<Self>, Error> {
-        let wrong = |key: &str, why: &str| Error::invalid("setting-invalid", format!("`server.openid.{key}` {why}"));
+        let wrong = |key: &str, why: &str| Error::invalid("setting-invalid", format!("`{key}` {why}"));
         let issuer = values.text("server.openid.issuer");
         let client_id = values.text("server.openid.client_id");
         let (issuer, client_id) = match (issuer, client_id) {
             (Some(issuer), Some(client_id)) => (issuer, client_id),
             (None, None) => return Ok(None),
-            (Some(_), None) => return Err(wrong("client_id", "is missing").hint("the provider gave it to you with the secret")),
-            (None, Some(_)) => return Err(wrong("issuer", "is missing").hint("such as `https://accounts.example.org`")),
+            (Some(_), None) => {
+                return Err(wrong("server.openid.client_id", "is missing").hint("the provider gave it to you with the secret"));
+            }
+            (None, Some(_)) => {
+                return Err(wrong("server.openid.issuer", "is missing").hint("such as `https://accounts.example.org`"));
+            }
         };
         if !issuer.starts_with("https://") && !issuer.starts_with("http://") {
-            return Err(wrong("issuer", "is not an HTTP address").hint("such as `https://accounts.example.org`"));
+            return Err(wrong("server.openid.issuer", "is not an HTTP address").hint("such as `https://accounts.example.org`"));
         }
         let role = match values.text("server.openid.role").as_deref() {
             None => None,
             Some(word) => Some(word.parse().map_err(|_| {
-                wrong("role", "is no role").hint("`viewer`, `member`, or `none`: then only those come in who are users already")
+                wrong("server.openid.role", "is no role")
+                    .hint("`viewer`, `member`, or `none`: then only those come in who are users already")
             })?),
         };
         if role == Some(OrganizationRole::Admin) {
-            return Err(wrong("role", "is `admin`").hint("nobody is an admin at once: `pegboard user role EMAIL admin` later"));
+            return Err(wrong("server.openid.role", "is `admin`")
+                .hint("nobody is an admin at once: `pegboard user role EMAIL admin` later"));
         }
         Ok(Some(Self {
             issuer: issuer.trim_end_matches('/').to_owned(),

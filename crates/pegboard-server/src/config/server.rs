@@ -59,8 +59,9 @@ impl ServerSettings {
             None | Some("auto") => false,
             Some("always") => true,
             Some(other) => {
-                return Err(Error::invalid("setting-invalid", format!("`server.sign_in` is `{other}`"))
-                    .hint("write `auto` or `always`"));
+                return Err(
+                    Error::invalid("setting-invalid", format!("`server.sign_in` is `{other}`")).hint("write `auto` or `always`")
+                );
             }
         };
         let mut trusted_proxies = Vec::new();

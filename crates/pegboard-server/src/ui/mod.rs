@@ -28,10 +28,7 @@ pub(crate) use template::Pages;
 /// The pages, over the routes that they ask. Each answer of the API is looked at for itself, so a page asks for no more than a viewer.
 pub(crate) fn routes(api: &Router<App>) -> Routes {
     let compressed = CompressionLayer::new().quality(CompressionLevel::Fastest);
-    let open = Routes::new()
-        .route("/", get(door))
-        .route("/ui", get(slash))
-        .route("/ui/assets/{name}", get(assets::asset));
+    let open = Routes::new().route("/", get(door)).route("/ui", get(slash)).route("/ui/assets/{name}", get(assets::asset));
     let open = pages::OPEN.iter().fold(open, |routes, page| routes.merge(page::route(page, api.clone()))).need(Access::Open);
     let known = Routes::new().route("/api/docs", get(docs::page));
     let pages = pages::AREAS.iter().copied().flatten();

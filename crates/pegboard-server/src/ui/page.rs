@@ -95,11 +95,8 @@ async fn show(
     ask(api, app, &viewer, page.asks, &mut known).await?;
     let asked = begun.elapsed();
     let mut response = html(app, page.template, &known)?;
-    let timing = format!(
-        "ask;dur={:.2}, show;dur={:.2}",
-        asked.as_secs_f64() * 1e3,
-        (begun.elapsed() - asked).as_secs_f64() * 1e3
-    );
+    let timing =
+        format!("ask;dur={:.2}, show;dur={:.2}", asked.as_secs_f64() * 1e3, (begun.elapsed() - asked).as_secs_f64() * 1e3);
     if let Ok(timing) = HeaderValue::from_str(&timing) {
         response.headers_mut().insert(SERVER_TIMING, timing);
     }

@@ -77,7 +77,8 @@ impl Api {
         let folder = tempfile::tempdir().unwrap();
         let sources = Sources { directory: folder.path().to_owned(), ..Sources::default() };
         let sources = sources.flag("--set", "server.body_limit", Some("64KiB".to_owned()));
-        let sources = settings.iter().fold(sources, |sources, (key, value)| sources.flag("--set", key, Some((*value).to_owned())));
+        let sources =
+            settings.iter().fold(sources, |sources, (key, value)| sources.flag("--set", key, Some((*value).to_owned())));
         let settings = Settings::load(&sources).unwrap();
         let store = Store::open(settings.store.clone()).await.unwrap();
         let environments = Environments::open(settings.engine.environments.clone()).await.unwrap();
@@ -98,8 +99,7 @@ impl Api {
         let local_url = "http://localhost".to_owned();
         let (known, local_keys) = (labelling.clone(), LocalKeys::nobodys().unwrap());
         let shutdown_of_app = shutdown.clone();
-        let parts =
-            Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown_of_app, local_url, local_keys };
+        let parts = Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown_of_app, local_url, local_keys };
         let shared = App::new(parts);
         tokio::spawn(join(shared.clone()));
         Self { router: app(shared), labelling: known, shutdown, _folder: folder }

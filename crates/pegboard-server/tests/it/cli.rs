@@ -103,7 +103,7 @@ fn wrong_usage_exits_with_two() {
         &["runs", "--limit", "many"],
         &["run", "x", "--input", "noequals"],
         &["serve", "--listen", "nowhere"],
-        &["serve", "--listen", "0.0.0.0:0"],
+        &["serve", "--listen", "everywhere"],
         &["plugins", "--url", "gopher://x"],
         &["plugins", "--url", "http://"],
         &["config", "--set", "engine.memry=1"],
@@ -113,7 +113,7 @@ fn wrong_usage_exits_with_two() {
         assert_eq!(ended.code, Some(2), "{arguments:?} {}", ended.stderr);
         assert!(ended.stdout.is_empty() && !ended.stderr.is_empty(), "{arguments:?}");
     }
-    pegboard(folder.path(), &["serve", "--listen", "0.0.0.0:0"]).failed(2, &["0.0.0.0:0", "hint:", "SSH tunnel"]);
+    pegboard(folder.path(), &["serve", "--listen", "everywhere"]).failed(2, &["everywhere", "hint:", "127.0.0.1:8480"]);
 }
 
 #[test]

@@ -13,8 +13,7 @@ const PUT_PASSWORD: &str = "insert into passwords (owner, document) values ($1, 
 const PASSWORD: &str = "select document, owner from passwords where owner = $1";
 const OWNERS: &str = "select owner from passwords";
 const DELETE_PASSWORD: &str = "delete from passwords where owner = $1";
-const CREATE_SIGN_IN: &str =
-    "insert into sign_ins (hash, id, owner, used_at, ends_at, document) values ($1, $2, $3, $4, $5, $6)";
+const CREATE_SIGN_IN: &str = "insert into sign_ins (hash, id, owner, used_at, ends_at, document) values ($1, $2, $3, $4, $5, $6)";
 const TOUCH_SIGN_IN: &str = "update sign_ins set used_at = $1, document = $2 where hash = $3";
 const SIGN_IN: &str = "select document, id from sign_ins where hash = $1";
 const SIGN_INS: &str = "select document, id from sign_ins where owner = $1 order by used_at desc";
@@ -30,8 +29,7 @@ const APPEND: &str = "insert into audit (organization, time, document) values ($
 const NEWEST: &str = "select ordinal, document from audit where organization = $1 order by ordinal desc limit $2";
 const BEFORE: &str =
     "select ordinal, document from audit where organization = $1 and ordinal < $2 order by ordinal desc limit $3";
-const SINCE: &str =
-    "select ordinal, document from audit where organization = $1 and ordinal > $2 order by ordinal desc limit $3";
+const SINCE: &str = "select ordinal, document from audit where organization = $1 and ordinal > $2 order by ordinal desc limit $3";
 const DELETE_OLD: &str = "delete from audit where time < $1";
 
 impl Store {

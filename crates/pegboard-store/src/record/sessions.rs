@@ -186,13 +186,8 @@ fn list(filter: &SessionFilter) -> (&'static str, Vec<Cell>) {
 }
 
 /// What each part of a filter says; `$` is its parameter.
-const CONDITIONS: [&str; 5] = [
-    "organization = $",
-    "plugin = $",
-    "project = $",
-    "state = $",
-    "ordinal < (select ordinal from hub_sessions where id = $)",
-];
+const CONDITIONS: [&str; 5] =
+    ["organization = $", "plugin = $", "project = $", "state = $", "ordinal < (select ordinal from hub_sessions where id = $)"];
 
 /// One statement for each choice of conditions: organization (16), plugin (8), project (4), state (2), before (1).
 static LISTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1 << CONDITIONS.len()).map(statement).collect());

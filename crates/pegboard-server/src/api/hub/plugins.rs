@@ -69,10 +69,7 @@ pub(crate) async fn show(app: Here, Path(id): Path<String>) -> Result<Json<HubPl
 /// Makes a remote plugin and installs it. The answer has its secret, which is told this once.
 #[utoipa::path(post, path = "/api/v1/hub/plugins", tag = "hub", request_body = HubPluginBody,
     responses((status = 200, body = HubPluginMade), (status = 400, body = ErrorAnswer)))]
-pub(crate) async fn create(
-    app: Here,
-    JsonBody(body): JsonBody<HubPluginBody>,
-) -> Result<Json<HubPluginMade>, ApiError> {
+pub(crate) async fn create(app: Here, JsonBody(body): JsonBody<HubPluginBody>) -> Result<Json<HubPluginMade>, ApiError> {
     let plugin_type = body.plugin_type.as_deref().ok_or_else(|| {
         Error::invalid("plugin-type", "the plugin's type is missing")
             .hint("choose export, model, batch-model, file-explorer, markdown-generator or input")

@@ -39,10 +39,7 @@ pub(crate) async fn list(
 /// Stores a preset, in place of the one of that name for the same project and plugin.
 #[utoipa::path(post, path = "/api/v1/hub/presets", tag = "hub", request_body = HubPresetAnswer,
     responses((status = 200, body = HubPresetAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn put(
-    app: Here,
-    JsonBody(body): JsonBody<HubPresetAnswer>,
-) -> Result<Json<HubPresetAnswer>, ApiError> {
+pub(crate) async fn put(app: Here, JsonBody(body): JsonBody<HubPresetAnswer>) -> Result<Json<HubPresetAnswer>, ApiError> {
     let plugin = app.plugin(&body.plugin)?;
     let project = app.project(&body.project).await?;
     let preset = Preset {

@@ -17,9 +17,5 @@ pub(super) const PAGES: &[Page] = &[Page {
     path: "/ui/account",
     template: "people/account.html",
     section: "",
-    asks: &[
-        must("session", "/api/v1/session"),
-        must("sessions", "/api/v1/sessions"),
-        must("keys", "/api/v1/keys"),
-    ],
+    asks: &[must("session", "/api/v1/session"), must("sessions", "/api/v1/sessions"), must("keys", "/api/v1/keys")],
 }];

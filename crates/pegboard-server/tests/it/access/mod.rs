@@ -2,6 +2,7 @@
 
 mod clients;
 mod matrix;
+mod openid;
 mod organizations;
 mod people;
 mod restart;

@@ -9,7 +9,10 @@ use super::world::Door;
 async fn what_is_anothers_is_not_found() {
     let door = Door::new().await;
     let ours = door.key(OrganizationRole::Admin).await;
-    let made = door.by_key(&ours, "POST", "/api/v1/organizations", json!({ "name": "Other", "admin": "boss@other.example" })).await.is(200);
+    let made = door
+        .by_key(&ours, "POST", "/api/v1/organizations", json!({ "name": "Other", "admin": "boss@other.example" }))
+        .await
+        .is(200);
     assert!(made.body["admin"]["link"].as_str().unwrap().contains("/ui/link/"));
     door.by_key(&ours, "POST", "/api/v1/organizations", json!({ "name": "Third", "admin": "boss@other.example" }))
         .await
@@ -87,7 +90,9 @@ async fn what_is_anothers_is_not_found() {
     assert_eq!(v2(&ours, &format!("/v2/organization/{}/users", boss.organization)).await.status, 404);
 
     // What they show to everybody is seen and installed, and stays theirs.
-    door.by_key(&theirs, "PUT", &format!("/api/v1/hub/plugins/{plugin}"), json!({ "public": true, "listed": true })).await.is(200);
+    door.by_key(&theirs, "PUT", &format!("/api/v1/hub/plugins/{plugin}"), json!({ "public": true, "listed": true }))
+        .await
+        .is(200);
     let seen = door.by_key(&ours, "GET", "/api/v1/hub/plugins?scope=directory", Json::Null).await.is(200).body;
     assert_eq!(seen["plugins"].as_array().unwrap().len(), 1);
     door.by_key(&ours, "GET", &format!("/api/v1/hub/plugins/{plugin}"), Json::Null).await.is(200);
@@ -96,7 +101,9 @@ async fn what_is_anothers_is_not_found() {
     door.by_key(&ours, "POST", &format!("/api/v1/hub/plugins/{plugin}/secret"), Json::Null).await.is(404);
 
     // The server's own things are not theirs.
-    for path in ["/api/v1/runs", "/api/v1/workflows", "/api/v1/plugins", "/api/v1/catalog/model", "/-/metrics", "/ui/dash/_dash-layout"] {
+    for path in
+        ["/api/v1/runs", "/api/v1/workflows", "/api/v1/plugins", "/api/v1/catalog/model", "/-/metrics", "/ui/dash/_dash-layout"]
+    {
         door.by_key(&theirs, "GET", path, Json::Null).await.refuses(403, "other-organization");
     }
 }
@@ -107,7 +114,9 @@ async fn a_viewers_key_changes_nothing_in_the_dialect_either() {
     let (admin, viewer) = (door.key(OrganizationRole::Admin).await, door.key(OrganizationRole::Viewer).await);
     let v2 = async |key: &str, method: &str, path: &str, body: Json| door.ask(method, path, &[("apikey", key)], body).await;
     v2(&viewer, "GET", "/v2/listProjects", Json::Null).await.is(200);
-    for (method, path) in [("POST", "/v2/project"), ("GET", "/v2/getUploadUrl?name=a.png"), ("GET", "/v2/storages"), ("DELETE", "/v2/storages/x")] {
+    for (method, path) in
+        [("POST", "/v2/project"), ("GET", "/v2/getUploadUrl?name=a.png"), ("GET", "/v2/storages"), ("DELETE", "/v2/storages/x")]
+    {
         v2(&viewer, method, path, json!({ "name": "p" })).await.refuses(403, "viewers-only-look");
     }
     v2(&admin, "POST", "/v2/project", json!({ "name": "p" })).await.is(200);

@@ -13,7 +13,8 @@ const PASSWORD: &str = "a sentence of my own";
 async fn a_link_is_good_once_and_signs_in() {
     let door = Door::new().await;
     let admin = door.key(OrganizationRole::Admin).await;
-    let made = door.by_key(&admin, "POST", "/api/v1/users", json!({ "email": "ann@example.org", "role": "viewer" })).await.is(200);
+    let made =
+        door.by_key(&admin, "POST", "/api/v1/users", json!({ "email": "ann@example.org", "role": "viewer" })).await.is(200);
     let link = made.body["link"].as_str().unwrap();
     assert!(link.starts_with("http://localhost/ui/link/"), "{link}");
     let path = format!("/api/v1/links/{}", link.rsplit('/').next().unwrap());
@@ -203,7 +204,9 @@ async fn the_last_admin_stays_and_roles_change_at_once() {
     let path = |email: &str| format!("/api/v1/users/{email}");
     door.by_key(&key, "PATCH", &path(&first.email), json!({ "role": "member" })).await.refuses(409, "last-admin");
     door.by_key(&key, "DELETE", &path(&first.email), Json::Null).await.refuses(409, "last-admin");
-    door.by_key(&key, "POST", "/api/v1/users", json!({ "email": "ann@example.org", "role": "boss" })).await.refuses(400, "role-unknown");
+    door.by_key(&key, "POST", "/api/v1/users", json!({ "email": "ann@example.org", "role": "boss" }))
+        .await
+        .refuses(400, "role-unknown");
     door.by_key(&key, "POST", "/api/v1/users", json!({ "email": "ann@example.org", "role": "admin" })).await.is(200);
     door.by_key(&key, "POST", "/api/v1/users", json!({ "email": "ann@example.org" })).await.refuses(409, "user-exists");
     let organization = first.organization;
@@ -292,7 +295,10 @@ async fn the_record_says_who_did_what() {
     }
     assert_eq!(all.len(), 4, "no refusals and no reading: {all:?}");
     let deleted = all.iter().find(|entry| entry["action"] == "DELETE /api/v1/projects/{id}").unwrap();
-    assert_eq!((&deleted["subject"], &deleted["how"], &deleted["address"]), (&json!("/api/v1/projects/two"), &json!("key"), &json!("127.0.0.1")));
+    assert_eq!(
+        (&deleted["subject"], &deleted["how"], &deleted["address"]),
+        (&json!("/api/v1/projects/two"), &json!("key"), &json!("127.0.0.1"))
+    );
     assert!(deleted["who"].as_str().unwrap().starts_with("member-") && deleted["key"].is_string());
     assert!(all.windows(2).all(|pair| pair[0]["sequence"].as_u64() > pair[1]["sequence"].as_u64()), "newest first");
     let (page, next) = entries("?limit=3").await;

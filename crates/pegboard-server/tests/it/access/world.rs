@@ -77,11 +77,8 @@ impl Door {
         let response = self.api.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let is_endless = headers.get("content-type").is_some_and(|kind| kind.to_str().unwrap().contains("event-stream"));
-        let bytes = if is_endless {
-            bytes::Bytes::new()
-        } else {
-            axum::body::to_bytes(response.into_body(), 16 << 20).await.unwrap()
-        };
+        let bytes =
+            if is_endless { bytes::Bytes::new() } else { axum::body::to_bytes(response.into_body(), 16 << 20).await.unwrap() };
         let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
         Answer { status, headers, body }
     }

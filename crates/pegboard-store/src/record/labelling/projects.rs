@@ -10,7 +10,8 @@ use crate::store::Store;
 
 const CREATE: &str = "insert into projects (id, organization, deleted, version, document) values ($1, $2, $3, $4, $5)";
 const ONE: &str = "select document from projects where id = $1 and deleted = 0";
-const PAGE: &str = "select document, id from projects where organization = $1 and deleted = 0 order by ordinal limit $2 offset $3";
+const PAGE: &str =
+    "select document, id from projects where organization = $1 and deleted = 0 order by ordinal limit $2 offset $3";
 const COUNT: &str = "select count(*) from projects where organization = $1 and deleted = 0";
 const UPDATE: &str = "update projects set deleted = $1, version = version + 1, document = $2 where id = $3 and version = $4";
 const PURGE: [&str; 5] = [

@@ -34,7 +34,9 @@ pub(crate) enum UserCommand {
         client: ClientArguments,
     },
     /// Print a link with which a user chooses another password.
-    #[command(after_help = "Example:\n  pegboard user link ann@example.org\n\nThe password so far is good until the link is used.")]
+    #[command(
+        after_help = "Example:\n  pegboard user link ann@example.org\n\nThe password so far is good until the link is used."
+    )]
     Link {
         /// Their email.
         email: String,
