@@ -497,7 +497,9 @@ async fn unpack(app: &App) -> Result<PathBuf, Error> {
     let root = app.settings.server.data.join("dashboard").join("own");
     let root = std::path::absolute(&root).unwrap_or(root);
     let target = root.clone();
+    let app = app.clone();
     let write = move || -> std::io::Result<()> {
+        super::compressed::forget_all(&app);
         for name in OwnPanels::iter() {
             let Some(file) = OwnPanels::get(&name) else { continue };
             let path = target.join(name.as_ref());

@@ -6,6 +6,7 @@
 mod artifacts;
 mod assets;
 mod call;
+mod compressed;
 mod environment;
 mod events;
 mod file;

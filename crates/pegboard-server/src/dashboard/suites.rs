@@ -4,12 +4,12 @@
 
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
 use pegboard_model::Error;
 
-use super::PREFIX;
 use super::site::Site;
+use super::{PREFIX, compressed};
 use crate::app::App;
 use crate::error::{ApiError, NOT_MODIFIED};
 
@@ -55,7 +55,8 @@ pub(crate) async fn suite(
     let files = site.environment.files.get(&package).ok_or_else(missing)?;
     let file = files.get(&plain).or_else(|| files.get(&path)).ok_or_else(missing)?;
     let caching = if is_fixed { FOR_EVER } else { "no-cache" };
-    serve(&file.path, &plain, file.bytes, file.modified, caching, &headers).await
+    let served = Served { path: &file.path, bytes: file.bytes, modified: file.modified, caching, is_kept: true };
+    serve(&app, &plain, served, &headers).await
 }
 
 /// `GET assets/{path}`.
@@ -64,26 +65,42 @@ pub(crate) async fn asset(State(app): State<App>, Path(path): Path<String>, head
     let site = app.dashboard.site().ok_or_else(missing)?;
     let name = path.strip_prefix("plugins/").unwrap_or(&path);
     let asset = site.assets.iter().find(|asset| asset.name == name).ok_or_else(missing)?;
-    serve(&asset.path, name, asset.bytes, asset.modified, "no-cache", &headers).await
+    // It changes too often to keep compressed copies of it.
+    let served = Served { path: &asset.path, bytes: asset.bytes, modified: asset.modified, caching: "no-cache", is_kept: false };
+    serve(&app, name, served, &headers).await
 }
 
-async fn serve(
-    path: &std::path::Path,
-    name: &str,
+/// A file, and how it is served.
+struct Served<'a> {
+    path: &'a std::path::Path,
     bytes: u64,
+    /// Seconds.
     modified: u64,
-    caching: &str,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
-    let tag = format!("\"{bytes:x}-{modified:x}\"");
+    caching: &'a str,
+    /// A compressed copy of it is kept.
+    is_kept: bool,
+}
+
+async fn serve(app: &App, name: &str, served: Served<'_>, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let Served { path, bytes, modified, caching, is_kept } = served;
+    let is_packed = is_kept && compressed::is_wanted(headers, media_type(name), bytes);
+    let tag = format!("\"{bytes:x}-{modified:x}{}\"", if is_packed { "-gz" } else { "" });
     let common = [
         (CACHE_CONTROL, caching.to_owned()),
         (ETAG, tag.clone()),
         (CONTENT_TYPE, media_type(name).to_owned()),
+        (VARY, "accept-encoding".to_owned()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
     if headers.get(IF_NONE_MATCH).is_some_and(|known| known.to_str().is_ok_and(|known| known.contains(&tag))) {
         return Ok((NOT_MODIFIED, common).into_response());
+    }
+    if is_packed {
+        let source = path.to_owned();
+        let key = format!("{} {tag}", path.display());
+        if let Some(packed) = compressed::copy(app, &key, move || std::fs::read(source)).await {
+            return Ok((common, [(CONTENT_ENCODING, "gzip")], packed).into_response());
+        }
     }
     let content = tokio::fs::read(path).await.map_err(|error| {
         Error::not_found("route-not-found", format!("`{name}` cannot be read: {error}")).hint("reload the page")

@@ -105,6 +105,18 @@ fn a_browser_gets_what_dash_would_give() {
     assert!(status == 200 && head.contains("no-cache"), "{head}");
     let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
     assert_eq!(get("/ui/dash/_dash-component-suites/dash/dcc/async-graph.js", &format!("If-None-Match: {tag}\n")).0, 304);
+    // Compressed for those who take it, the first time and from the copy; a length says so without decoding.
+    let length = |head: &str| -> u64 {
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().trim().parse().unwrap()
+    };
+    let plain = length(&get("/ui/dash/themes/bootstrap.css", "").1);
+    for _ in 0..2 {
+        let (status, head) = packed(&dashboard, "/ui/dash/themes/bootstrap.css", "");
+        assert!(status == 200 && head.contains("content-encoding: gzip") && head.contains("vary: accept-encoding"), "{head}");
+        assert!(length(&head) * 4 < plain, "{head}");
+        let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_owned();
+        assert_eq!(packed(&dashboard, "/ui/dash/themes/bootstrap.css", &format!("If-None-Match: {tag}\r\n")).0, 304);
+    }
     assert_eq!(get("/ui/dash/_dash-component-suites/plotly/package_data/plotly.min.js", "").0, 200);
     for missing in ["dash/../../etc/passwd", "nothing/x.js", "dash/__init__.py"] {
         assert_eq!(get(&format!("/ui/dash/_dash-component-suites/{missing}"), "").0, 404, "{missing}");
@@ -234,4 +246,16 @@ fn pages_are_found_by_path_template_and_title() {
     let (status, answer) = dashboard.post("/ui/dash/_dash-update-component", &body);
     assert_eq!((status, &answer["response"]), (200, &json!({})), "{answer}");
     assert!(answer["sideUpdate"]["pegboard-notices"].to_string().contains("ZeroDivisionError"), "{answer}");
+}
+
+/// Status and head of the answer to somebody who takes compressed answers, whose bodies are no text.
+fn packed(dashboard: &Dashboard, path: &str, more: &str) -> (u16, String) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(dashboard.world.url.strip_prefix("http://").unwrap()).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept-Encoding: gzip, br\r\n{more}\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
 }
