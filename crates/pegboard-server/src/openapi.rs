@@ -6,7 +6,7 @@ use utoipa::openapi::{OpenApi as Made, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{
-    apply, catalog, configs, dashboard, events, health, hub, keys, labelling, news, notices, plugins, projects, runs, search, status, triggers,
+    apply, assets, catalog, configs, dashboard, events, health, hub, keys, labelling, news, notices, plugins, projects, reading, runs, search, status, triggers,
     workers, workflows,
 };
 
@@ -16,7 +16,7 @@ use crate::api::{
     info(title = "Pegboard", description = "One server on which a team hangs all of its ML plugins"),
     paths(
         status::status, status::settings, news::news, notices::list, search::search, events::events, document,
-        dashboard::list, dashboard::reload,
+        dashboard::list, dashboard::show, dashboard::reload,
         plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
         workers::list,
         apply::apply, workflows::list, workflows::show, workflows::apply, workflows::put, workflows::delete,
@@ -28,11 +28,12 @@ use crate::api::{
         hub::plugins::list, hub::plugins::show, hub::plugins::create, hub::plugins::update, hub::plugins::remove, hub::plugins::rotate,
         hub::hosting::host, hub::hosting::unhost, hub::hosting::restart, hub::hosting::log,
         hub::plugins::install, hub::plugins::uninstall, hub::sessions::run, hub::sessions::list, hub::sessions::show,
-        hub::sessions::cancel, hub::sessions::retry, hub::sessions::result, hub::sessions::log,
+        hub::sessions::cancel, hub::sessions::retry, hub::sessions::result, hub::sessions::log, hub::sessions::check,
+        hub::follow::events, hub::scripts::scripts, hub::preview::preview,
         hub::presets::list, hub::presets::put, hub::presets::remove,
         projects::list, projects::create, projects::show, projects::delete, projects::set_schema, projects::set_stages,
         projects::rerun, projects::create_batch,
-        labelling::assets, labelling::import_assets, labelling::import_labels, labelling::tasks, labelling::upload, labelling::export,
+        assets::list, assets::show, assets::delete, assets::assign, reading::read, labelling::import_assets, labelling::import_labels, labelling::tasks, labelling::upload, labelling::export,
         keys::list, keys::create, keys::revoke, keys::storages, keys::create_storage, keys::delete_storage,
         health::health, health::ready, health::metrics,
     ),

@@ -9,9 +9,9 @@ use axum::routing::{delete, get, post, put};
 use pegboard_model::Error;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
+use crate::api::hub::{follow, hosting, plugins as plugins_of_hub, presets, preview, scripts, sessions};
 use crate::api::{
-    apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, plugins, projects, runs, search, status,
+    apply, assets, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, plugins, projects, reading, runs, search, status,
     triggers, workers, workflows,
 };
 use crate::app::App;
@@ -59,12 +59,16 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/hub/plugins/{id}/host/restart", post(hosting::restart))
         .route("/api/v1/hub/plugins/{id}/host/log", get(hosting::log))
         .route("/api/v1/hub/plugins/{id}/sessions", post(sessions::run))
+        .route("/api/v1/hub/plugins/{id}/check", post(sessions::check))
+        .route("/api/v1/hub/plugins/{id}/scripts", get(scripts::scripts))
+        .route("/api/v1/hub/preview", post(preview::preview))
         .route("/api/v1/hub/sessions", get(sessions::list))
         .route("/api/v1/hub/sessions/{id}", get(sessions::show))
         .route("/api/v1/hub/sessions/{id}/cancel", post(sessions::cancel))
         .route("/api/v1/hub/sessions/{id}/retry", post(sessions::retry))
         .route("/api/v1/hub/sessions/{id}/result", get(sessions::result))
         .route("/api/v1/hub/sessions/{id}/log", get(sessions::log))
+        .route("/api/v1/hub/sessions/{id}/events", get(follow::events))
         .route("/api/v1/hub/presets", get(presets::list).post(presets::put))
         .route("/api/v1/hub/presets/{id}", delete(presets::remove))
         .route("/api/v1/projects", get(projects::list).post(projects::create))
@@ -73,7 +77,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/projects/{id}/stages", put(projects::set_stages))
         .route("/api/v1/projects/{id}/stages/{stage}/rerun", post(projects::rerun))
         .route("/api/v1/projects/{id}/batches", post(projects::create_batch))
-        .route("/api/v1/projects/{id}/assets", get(labelling::assets).post(labelling::import_assets))
+        .route("/api/v1/projects/{id}/assets", get(assets::list).post(labelling::import_assets))
+        .route("/api/v1/projects/{id}/assets/{asset}", get(assets::show).delete(assets::delete))
+        .route("/api/v1/projects/{id}/batches/{batch}/assets", post(assets::assign))
+        .route("/api/v1/projects/{id}/read", post(reading::read))
         .route("/api/v1/projects/{id}/labels", post(labelling::import_labels))
         .route("/api/v1/projects/{id}/tasks", get(labelling::tasks))
         .route("/api/v1/projects/{id}/uploads", post(labelling::upload))
@@ -94,6 +101,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))
         .route("/api/v1/catalog/{kind}/{name}/files/{role}", get(catalog::file))
         .route("/api/v1/dashboard/plugins", get(dashboard_api::list))
+        .route("/api/v1/dashboard/plugins/{id}", get(dashboard_api::show))
         .route("/api/v1/dashboard/plugins/{id}/reload", post(dashboard_api::reload))
         .route("/-/health", get(health::health))
         .route("/-/ready", get(health::ready))

@@ -1,6 +1,7 @@
 //! The API under `/api/v1`. A handler sits in the file of its noun; what is sent is said in [`shape`].
 
 pub(crate) mod apply;
+pub(crate) mod assets;
 pub(crate) mod catalog;
 pub(crate) mod configs;
 pub(crate) mod dashboard;
@@ -13,6 +14,7 @@ pub(crate) mod news;
 pub(crate) mod notices;
 pub(crate) mod plugins;
 pub(crate) mod projects;
+pub(crate) mod reading;
 pub(crate) mod resources;
 pub(crate) mod runs;
 pub mod shape;
