@@ -41,9 +41,9 @@ pub(super) const PAGES: &[Page] = &[
         ],
     ),
     page(
-        "/ui/projects/{id}/assets/{asset}",
+        "/ui/projects/{id}/assets/{asset_id}",
         "projects/asset.html",
-        &[PROJECT, must("found", "/api/v1/projects/{{ id|urlencode }}/assets/{{ asset|urlencode }}")],
+        &[PROJECT, must("found", "/api/v1/projects/{{ id|urlencode }}/assets/{{ asset_id|urlencode }}")],
     ),
     page(
         "/ui/projects/{id}/tasks",
