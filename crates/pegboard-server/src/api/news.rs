@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use pegboard_engine::EngineEvent;
 use pegboard_flow::RunEvent;
+use pegboard_hub::HubNews;
 use serde_json::json;
 use tokio_stream::wrappers::BroadcastStream;
 
@@ -17,14 +18,15 @@ use super::stream::{answer, event};
 use crate::app::App;
 
 /// All news as server-sent events: `hello`, then `plugin`, `worker`, `run`, `stage`, `progress`, `log` (only the run's uid and the number of
-/// lines), and `missed` when the client was too slow and should read what it shows anew.
+/// lines), `session` (its id, plugin, state and progress), `live` (a plugin's light turned), and `missed` when the client was too slow and should read what it shows anew.
 #[utoipa::path(get, path = "/api/v1/news", tag = "server",
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream")))]
 pub(crate) async fn news(State(app): State<App>) -> Response {
     let engine = BroadcastStream::new(app.engine.events()).map(|news| news.map_or_else(|_| missed(), from_engine));
     let flow = BroadcastStream::new(app.flow.events()).map(|news| news.map_or_else(|_| missed(), from_flow));
+    let hub = BroadcastStream::new(app.hub.news()).map(|news| news.map_or_else(|_| missed(), from_hub));
     let hello = event("hello", &json!({ "version": env!("CARGO_PKG_VERSION") }));
-    let events = stream::once(async { hello }).chain(stream::select(engine, flow)).map(Ok::<_, Infallible>);
+    let events = stream::once(async { hello }).chain(stream::select(hub, stream::select(engine, flow))).map(Ok::<_, Infallible>);
     answer(events.take_until(Box::pin(app.shutdown.begun_owned()))).into_response()
 }
 
@@ -49,5 +51,24 @@ fn from_flow(news: RunEvent) -> Event {
             event("progress", &json!({ "run": run, "position": position, "done": done, "total": total, "message": message }))
         }
         RunEvent::Log { run, lines } => event("log", &json!({ "run": run, "lines": lines.len() })),
+    }
+}
+
+fn from_hub(news: HubNews) -> Event {
+    match news {
+        HubNews::Session(news) => event(
+            "session",
+            &json!({
+                "id": news.id.to_string(),
+                "plugin": news.plugin.to_string(),
+                "name": news.plugin_name,
+                "state": news.state.as_str(),
+                "progress": news.progress.map(|progress| json!({ "total": progress.total, "done": progress.done })),
+                "asked_for": news.is_asked_for,
+                "download": news.has_download,
+                "failure": news.failure,
+            }),
+        ),
+        HubNews::Light { plugin, live } => event("live", &json!({ "plugin": plugin.to_string(), "live": live })),
     }
 }

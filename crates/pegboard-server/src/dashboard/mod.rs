@@ -36,7 +36,7 @@ pub(crate) use events::Change;
 pub(crate) use file::PanelFile;
 pub use keeper::keep_dashboard;
 pub use overview::{DashboardPanel, DashboardPlugin, DashboardPlugins};
-pub(crate) use overview::{overview, reload};
+pub(crate) use overview::{no_such_file, overview, reload};
 pub(crate) use routes::{by_plain_path, routes};
 pub(crate) use site::Site;
 pub use told::{Message, PanelFailure};

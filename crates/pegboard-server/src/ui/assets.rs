@@ -33,15 +33,17 @@ fn find(name: &str) -> Option<EmbeddedFile> {
         let metadata = Files::get("icon.svg")?.metadata;
         return Some(EmbeddedFile { data: BOOTSTRAP.into(), metadata });
     }
-    let mut file = Files::get(name)?;
-    if cfg!(debug_assertions) {
-        // What is being worked on is shown as it is now.
+    let embedded = Files::get(name);
+    // A name is that of a file here and leads nowhere else.
+    if cfg!(debug_assertions) && !name.contains(['/', '\\']) {
+        // What is being worked on is shown as it is now, files that are new with it.
         let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/ui").join(name);
         if let Ok(data) = std::fs::read(place) {
-            file.data = data.into();
+            let metadata = Files::get("icon.svg")?.metadata;
+            return Some(EmbeddedFile { data: data.into(), metadata });
         }
     }
-    Some(file)
+    embedded
 }
 
 fn digest(data: &[u8]) -> String {

@@ -22,3 +22,4 @@ mod resume;
 mod runs;
 mod support;
 mod tidy;
+mod ui;
