@@ -62,11 +62,11 @@
       shown.delete(place);
     }
     let before = null;
-    const missing = new Set();
+    let lacking = false;
     for (let place = from; place < to; place++) {
       const number = Math.floor(place / size);
       const ready = pages.get(number)?.[place % size];
-      if (!pages.has(number)) missing.add(number);
+      if (!pages.has(number)) lacking = true;
       let card = shown.get(place);
       if (!card || (ready && card !== ready)) {
         card?.remove();
@@ -80,18 +80,19 @@
       card.style.transform = `translate(${(place % columns) * (wide + GAP)}px, ${Math.floor(place / columns) * high}px)`;
       before = card;
     }
-    if (missing.size) {
-      clearTimeout(waiting);
-      waiting = setTimeout(() => missing.forEach(fetchPage), 60);
-    }
+    if (lacking && !waiting) waiting = setTimeout(ask, 80);
     window.projects.size(grid);
+  }
+
+  /** Asks for what is seen now and is not there: whoever scrolls fast is past the rest. */
+  function ask() {
+    waiting = 0;
+    const [from, to] = seen();
+    for (let number = Math.floor(from / size); number * size < to; number++) fetchPage(number);
   }
 
   async function fetchPage(number) {
     if (pages.has(number)) return;
-    const [from, to] = seen();
-    // Whoever scrolls fast is past it already.
-    if ((number + 1) * size <= from || number * size >= to) return;
     pages.set(number, null);
     try {
       const answer = await fetch(page(number), { headers: { Accept: "text/html" } });
@@ -104,6 +105,7 @@
       return;
     }
     if (pages.size > MOST_PAGES) {
+      const [from, to] = seen();
       const middle = (from + to) / 2 / size;
       const far = [...pages.keys()].sort((a, b) => Math.abs(b - middle) - Math.abs(a - middle));
       for (const old of far.slice(0, pages.size - MOST_PAGES)) pages.delete(old);

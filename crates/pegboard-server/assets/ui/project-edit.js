@@ -76,8 +76,10 @@
         setTimeout(() => { button.dataset.sure = ""; button.textContent = "Remove"; }, 4000);
         return;
       }
+      const x = Number(gone.position?.x);
+      const closer = (place) => (Number(place?.x) > x ? { ...place, x: place.x - 300 } : place);
       const left = all.filter((stage) => stage !== gone)
-        .map((stage) => ({ ...stage, next: [...new Set(stage.next.flatMap((id) => (id === gone.id ? gone.next.slice(0, 1) : [id])))] }));
+        .map((stage) => ({ ...stage, position: closer(stage.position), next: [...new Set(stage.next.flatMap((id) => (id === gone.id ? gone.next.slice(0, 1) : [id])))] }));
       try { await api("PUT", path, left); location.reload(); } catch (error) { toast(error.message, "bad", error.hint); }
     });
   }
