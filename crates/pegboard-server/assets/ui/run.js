@@ -100,7 +100,7 @@
     }
     input.id = id;
     input.addEventListener("input", () => set(name, read()));
-    const text = (rule.title || name) + (required ? "" : "");
+    const text = (rule.title || name);
     const hint = rule.description ? [element("p", { class: "hint", id: `${id}-hint` }, rule.description)] : [];
     if (hint.length) input.setAttribute("aria-describedby", `${id}-hint`);
     if (kind === "boolean") return element("div", { class: "field" }, element("label", { class: "check" }, input, ` ${text}`), ...hint);
@@ -113,7 +113,7 @@
     const value = parsed();
     const required = schema.required ?? [];
     asForm.replaceChildren(...(value === null ? [element("p", { class: "meta" }, "The JSON has to be mended first.")]
-      : Object.entries(schema.properties).map(([name, rule]) => field(name, rule === true ? {} : rule, value[name], required.includes(name)))));
+      : Object.entries(schema.properties).sort(([a], [b]) => required.includes(b) - required.includes(a)).map(([name, rule]) => field(name, rule === true ? {} : rule, value[name], required.includes(name)))));
   }
 
   function show(way) {
@@ -173,7 +173,9 @@
     const found = {};
     if (form.querySelector("[name=stage]")) found.stage = ticked("stage");
     if (form.querySelector("[name=batches]")) found.batches = ticked("batches");
-    for (const name of ["bucket", "storageId", "folder", "assetId"]) if (value(name)) found[name] = value(name);
+    for (const name of ["bucket", "storageId", "folder"]) if (value(name)) found[name] = value(name);
+    const [asset] = ticked("assetId");
+    if (asset) found.assetId = asset;
     const overwrite = form.elements.namedItem("overwrite");
     if (overwrite) found.overwrite = overwrite.checked;
     if (type === "markdown_generator") found.markdownText = value("markdownText");

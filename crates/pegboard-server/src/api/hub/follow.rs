@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use pegboard_hub::SessionView;
-use pegboard_model::{Error, HubId};
+use pegboard_model::HubId;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -62,12 +62,13 @@ pub(crate) async fn events(
 
 type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
-async fn follow(app: &App, id: HubId, mut after: u64, sender: &Sender) -> Result<(), Error> {
+/// None: the client is gone, or the store failed.
+async fn follow(app: &App, id: HubId, mut after: u64, sender: &Sender) -> Option<()> {
     let mut told = None;
     loop {
         // Asked before anything is read, so that no change falls in between.
         let watch = app.hub.watch(id);
-        let view = app.hub.session(id).await?;
+        let view = app.hub.session(id).await.ok()?;
         let is_over = view.session.state.is_final();
         let now = seen(&view);
         if told.as_ref() != Some(&now) {
@@ -75,7 +76,7 @@ async fn follow(app: &App, id: HubId, mut after: u64, sender: &Sender) -> Result
             told = Some(now);
         }
         loop {
-            let lines = app.hub.session_log(id, after, PAGE).await?;
+            let lines = app.hub.session_log(id, after, PAGE).await.ok()?;
             let is_full = lines.len() == PAGE;
             for line in lines {
                 after = line.sequence;
@@ -98,6 +99,6 @@ fn seen(view: &SessionView) -> impl PartialEq + use<> {
     (view.session.state, view.session.progress, view.position, view.session.attempts)
 }
 
-async fn send(sender: &Sender, event: Event) -> Result<(), Error> {
-    sender.send(Ok(event)).await.map_err(|_| Error::unavailable("client-left", "nobody listens any more"))
+async fn send(sender: &Sender, event: Event) -> Option<()> {
+    sender.send(Ok(event)).await.ok()
 }

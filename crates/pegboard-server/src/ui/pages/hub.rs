@@ -103,6 +103,11 @@ pub(super) const PAGES: &[Page] = &[
             must("log", "/api/v1/hub/sessions/{{ id|urlencode }}/log?limit=5000"),
             may("plugin", "/api/v1/hub/plugins/{{ session.plugin }}"),
             may("project", "{% if session.project %}/api/v1/projects/{{ session.project }}{% endif %}"),
+            may(
+                "found",
+                "{% if project and session.type == 'model' and session.parameters.assetId %}\
+                 /api/v1/projects/{{ session.project }}/assets/{{ session.parameters.assetId|urlencode }}{% endif %}",
+            ),
         ],
     },
 ];

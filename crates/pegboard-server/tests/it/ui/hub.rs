@@ -20,7 +20,7 @@ fn page(world: &World, path: &str) -> String {
     let (status, head, body) = world.http(&format!("GET {path} HTTP/1.0\nHost: localhost\nAccept: text/html\n\n"));
     assert_eq!(status, 200, "{path}: {body}");
     assert!(head.contains("content-security-policy") && !head.contains("unsafe"), "{head}");
-    for never in [" style=\"", "<script>", " onclick", " onerror=\"", "javascript:"] {
+    for never in [" style=\"", "<script>", " onclick", " onerror=\"", "\"javascript:"] {
         assert!(!body.contains(never), "{never} in {path}");
     }
     body
