@@ -36,4 +36,4 @@ pub use news::{HubNews, SessionNews};
 pub use options::{HubOptions, SessionLimits};
 pub use plugins::{PluginEdit, PluginScope};
 pub use presence::Presence;
-pub use sessions::{RunRequest, SessionView};
+pub use sessions::{RunRequest, SessionView, session_not_found};

@@ -1,18 +1,19 @@
 //! Assets of a project: in pages, one with all that is known of it, put into batches, deleted.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use pegboard_model::{Asset, Error, HubId, Project, Task};
 use pegboard_store::Placed;
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
-use super::projects::{MOST, find};
+use super::projects::MOST;
 use super::shape::{
     AssetAnswer, AssetDetail, AssetList, AssignBody, ErrorAnswer, IssueAnswer, PastStageAnswer, TaskAnswer, TaskDetail,
 };
 use crate::ango::base;
+use crate::access::Here;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
@@ -65,12 +66,12 @@ async fn find_asset(app: &App, project: &Project, id: &str) -> Result<Asset, Err
         ("tasks" = Option<bool>, Query, description = "With their tasks and answers")),
     responses((status = 200, body = AssetList), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     Parameters(mut query): Parameters<AssetsQuery>,
     headers: HeaderMap,
 ) -> Result<Json<AssetList>, ApiError> {
-    let (project, base) = (find(&app, &id).await?, base(&app, &headers));
+    let (project, base) = (app.project(&id).await?, base(&app, &headers));
     for filter in [&mut query.stage, &mut query.batch, &mut query.name] {
         *filter = filter.take().filter(|text| !text.is_empty());
     }
@@ -151,11 +152,11 @@ async fn of_project(app: &App, project: &Project, query: &AssetsQuery, limit: us
     params(("id" = String, Path, description = "The project's id"), ("asset" = String, Path, description = "Its id")),
     responses((status = 200, body = AssetDetail), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn show(
-    State(app): State<App>,
+    app: Here,
     Path((id, asset)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<AssetDetail>, ApiError> {
-    let (project, base) = (find(&app, &id).await?, base(&app, &headers));
+    let (project, base) = (app.project(&id).await?, base(&app, &headers));
     let asset = find_asset(&app, &project, &asset).await?;
     let link = |base: &str, data: &str| app.labelling.shown(base, data);
     let mut tasks = Vec::new();
@@ -185,10 +186,10 @@ pub(crate) async fn show(
     params(("id" = String, Path, description = "The project's id"), ("asset" = String, Path, description = "Its id")),
     responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn delete(
-    State(app): State<App>,
+    app: Here,
     Path((id, asset)): Path<(String, String)>,
 ) -> Result<Json<Json_>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let asset = find_asset(&app, &project, &asset).await?;
     app.labelling.delete_assets(project.id, &[asset.id]).await?;
     Ok(Json(json!({ "deleted": asset.id.to_string() })))
@@ -200,11 +201,11 @@ pub(crate) async fn delete(
     request_body = AssignBody,
     responses((status = 200, description = "`assigned`: how many", body = Object), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn assign(
-    State(app): State<App>,
+    app: Here,
     Path((id, word)): Path<(String, String)>,
     JsonBody(body): JsonBody<AssignBody>,
 ) -> Result<Json<Json_>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let batch = project.batch_called(&word).map(|batch| batch.id).ok_or_else(|| {
         Error::not_found("batch-not-found", format!("project `{id}` has no batch `{word}`"))
             .hint("`pegboard project batches` lists them")

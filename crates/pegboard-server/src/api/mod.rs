@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod assets;
+pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod configs;
 pub(crate) mod dashboard;
@@ -12,17 +13,20 @@ pub(crate) mod keys;
 pub(crate) mod labelling;
 pub(crate) mod news;
 pub(crate) mod notices;
+pub(crate) mod organizations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod reading;
 pub(crate) mod resources;
 pub(crate) mod runs;
+pub(crate) mod search;
+pub(crate) mod session;
 pub mod shape;
 pub(crate) mod status;
 pub(crate) mod stream;
-pub(crate) mod search;
 mod targets;
 pub(crate) mod triggers;
+pub(crate) mod users;
 pub(crate) mod workers;
 pub(crate) mod workflows;
 

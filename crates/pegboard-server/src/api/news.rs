@@ -3,10 +3,9 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future, stream};
 use pegboard_engine::EngineEvent;
 use pegboard_flow::RunEvent;
 use pegboard_hub::HubNews;
@@ -15,19 +14,36 @@ use tokio_stream::wrappers::BroadcastStream;
 
 use super::shape::{PluginAnswer, RunAnswer, StageAnswer, WorkerAnswer};
 use super::stream::{answer, event};
-use crate::app::App;
+use crate::access::Here;
 
 /// All news as server-sent events: `hello`, then `plugin`, `worker`, `run`, `stage`, `progress`, `log` (only the run's uid and the number of
 /// lines), `session` (its id, plugin, state and progress), `live` (a plugin's light turned), and `missed` when the client was too slow and should read what it shows anew.
 #[utoipa::path(get, path = "/api/v1/news", tag = "server",
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream")))]
-pub(crate) async fn news(State(app): State<App>) -> Response {
+pub(crate) async fn news(app: Here) -> Response {
+    // Workflows, packages and their workers are the server's own: its first organization's.
+    let is_first = app.organization() == app.labelling.organization().id;
     let engine = BroadcastStream::new(app.engine.events()).map(|news| news.map_or_else(|_| missed(), from_engine));
     let flow = BroadcastStream::new(app.flow.events()).map(|news| news.map_or_else(|_| missed(), from_flow));
-    let hub = BroadcastStream::new(app.hub.news()).map(|news| news.map_or_else(|_| missed(), from_hub));
+    let of_the_server = stream::select(engine, flow).filter(move |_| future::ready(is_first));
+    let (news, stop) = (app.hub.news(), app.shutdown.clone());
+    let hub = BroadcastStream::new(news).filter_map(move |news| {
+        future::ready(match news {
+            Ok(news) => is_theirs(&app, &news).then(|| from_hub(news)),
+            Err(_) => Some(missed()),
+        })
+    });
     let hello = event("hello", &json!({ "version": env!("CARGO_PKG_VERSION") }));
-    let events = stream::once(async { hello }).chain(stream::select(hub, stream::select(engine, flow))).map(Ok::<_, Infallible>);
-    answer(events.take_until(Box::pin(app.shutdown.begun_owned()))).into_response()
+    let events = stream::once(async { hello }).chain(stream::select(hub, of_the_server)).map(Ok::<_, Infallible>);
+    answer(events.take_until(Box::pin(stop.begun_owned()))).into_response()
+}
+
+/// Sessions of their organization, and lights of plugins that they may see.
+fn is_theirs(app: &Here, news: &HubNews) -> bool {
+    match news {
+        HubNews::Session(news) => news.organization == app.organization(),
+        HubNews::Light { plugin, .. } => app.plugin(&plugin.to_string()).is_ok(),
+    }
 }
 
 fn missed() -> Event {

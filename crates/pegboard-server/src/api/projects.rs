@@ -1,13 +1,14 @@
 //! Projects: made, listed, given classes and stages, deleted.
 
 use axum::Json;
-use axum::extract::{Path, State};
-use pegboard_model::{Error, Project};
+use axum::extract::Path;
+use pegboard_model::Project;
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
 use super::shape::{BatchAnswer, BatchBody, ErrorAnswer, ProjectAnswer, ProjectBody, ProjectList};
 use crate::ango::read_stages;
+use crate::access::Here;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
@@ -36,10 +37,6 @@ impl PageQuery {
     }
 }
 
-pub(crate) async fn find(app: &App, id: &str) -> Result<Project, Error> {
-    app.labelling.project_called(id).await
-}
-
 async fn answer(app: &App, project: &Project) -> Result<Json<ProjectAnswer>, ApiError> {
     let assets = app.labelling.count_assets(project.id).await?;
     let tasks = app.labelling.tasks_by_stage(project.id).await?;
@@ -63,11 +60,11 @@ pub(crate) struct ProjectsQuery {
     params(("skip" = Option<u64>, Query, description = "How many come before the page"), ("limit" = Option<usize>, Query, description = "At most so many, 100 unless said"),
         ("name" = Option<String>, Query, description = "Only those with this text in name or description, letters large or small")),
     responses((status = 200, body = ProjectList)))]
-pub(crate) async fn list(State(app): State<App>, Parameters(query): Parameters<ProjectsQuery>) -> Result<Json<ProjectList>, ApiError> {
+pub(crate) async fn list(app: Here, Parameters(query): Parameters<ProjectsQuery>) -> Result<Json<ProjectList>, ApiError> {
     let limit = query.limit.unwrap_or(100).clamp(1, MOST);
     let (found, total) = match query.name.as_deref().filter(|name| !name.trim().is_empty()) {
-        None => app.labelling.projects(query.skip, limit).await?,
-        Some(name) => app.labelling.projects_named(name.trim(), query.skip, limit).await?,
+        None => app.labelling.projects(app.organization(), query.skip, limit).await?,
+        Some(name) => app.labelling.projects_named(app.organization(), name.trim(), query.skip, limit).await?,
     };
     let mut projects = Vec::with_capacity(found.len());
     for project in &found {
@@ -81,20 +78,19 @@ pub(crate) async fn list(State(app): State<App>, Parameters(query): Parameters<P
 #[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = ProjectBody,
     responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer)))]
 pub(crate) async fn create(
-    State(app): State<App>,
+    app: Here,
     JsonBody(body): JsonBody<ProjectBody>,
 ) -> Result<Json<ProjectAnswer>, ApiError> {
-    let owner = app.labelling.admin().await?.id;
     let kind = body.kind.as_deref().unwrap_or("ango");
-    let project = app.labelling.create_project(&body.name, &body.description, kind, owner).await?;
+    let project = app.labelling.create_project(&body.name, &body.description, kind, app.user()).await?;
     answer(&app, &project).await
 }
 
 /// One project.
 #[utoipa::path(get, path = "/api/v1/projects/{id}", tag = "projects", params(("id" = String, Path, description = "Its id")),
     responses((status = 200, body = ProjectAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<ProjectAnswer>, ApiError> {
-    let project = find(&app, &id).await?;
+pub(crate) async fn show(app: Here, Path(id): Path<String>) -> Result<Json<ProjectAnswer>, ApiError> {
+    let project = app.project(&id).await?;
     answer(&app, &project).await
 }
 
@@ -111,11 +107,11 @@ pub(crate) struct DeleteQuery {
     params(("id" = String, Path, description = "Its id"), ("name" = Option<String>, Query, description = "Its name, to say that it is meant: refused when it is another")),
     responses((status = 200, description = "`deleted`: its id", body = Object), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn delete(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     Parameters(query): Parameters<DeleteQuery>,
 ) -> Result<Json<Json_>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     app.labelling.purge_project(project.id, query.name.as_deref().unwrap_or(&project.name)).await?;
     Ok(Json(json!({ "deleted": id })))
 }
@@ -124,11 +120,11 @@ pub(crate) async fn delete(
 #[utoipa::path(put, path = "/api/v1/projects/{id}/schema", tag = "projects", params(("id" = String, Path, description = "Its id")),
     request_body = Object, responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn set_schema(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Json_>,
 ) -> Result<Json<ProjectAnswer>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let project = app.labelling.set_schema(project.id, &body).await?;
     answer(&app, &project).await
 }
@@ -137,11 +133,11 @@ pub(crate) async fn set_schema(
 #[utoipa::path(put, path = "/api/v1/projects/{id}/stages", tag = "projects", params(("id" = String, Path, description = "Its id")),
     request_body = Vec<Object>, responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
 pub(crate) async fn set_stages(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Json_>,
 ) -> Result<Json<ProjectAnswer>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let project = app.labelling.set_stages(project.id, read_stages(&body)?).await?;
     answer(&app, &project).await
 }
@@ -150,8 +146,8 @@ pub(crate) async fn set_stages(
 #[utoipa::path(post, path = "/api/v1/projects/{id}/stages/{stage}/rerun", tag = "projects",
     params(("id" = String, Path, description = "The project's id"), ("stage" = String, Path, description = "The stage's id or name")),
     responses((status = 200, description = "`sent`: how many", body = Object), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn rerun(State(app): State<App>, Path((id, stage)): Path<(String, String)>) -> Result<Json<Json_>, ApiError> {
-    let project = find(&app, &id).await?;
+pub(crate) async fn rerun(app: Here, Path((id, stage)): Path<(String, String)>) -> Result<Json<Json_>, ApiError> {
+    let project = app.project(&id).await?;
     let sent = app.labelling.rerun_stage(&project, &stage).await?;
     Ok(Json(json!({ "sent": sent })))
 }
@@ -160,11 +156,11 @@ pub(crate) async fn rerun(State(app): State<App>, Path((id, stage)): Path<(Strin
 #[utoipa::path(post, path = "/api/v1/projects/{id}/batches", tag = "projects", params(("id" = String, Path, description = "The project's id")),
     request_body = BatchBody, responses((status = 200, body = BatchAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn create_batch(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<BatchBody>,
 ) -> Result<Json<BatchAnswer>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let (_, batch) = app.labelling.create_batch(project.id, &body.name).await?;
     Ok(Json(BatchAnswer { id: batch.id.to_string(), name: batch.name }))
 }

@@ -1,15 +1,15 @@
 //! Files of other forms, read into items that can be imported. Nothing is stored.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use pegboard_hub::labelling::formats::{Dataset, coco, records, yolo};
 use pegboard_hub::labelling::schema;
 use pegboard_model::{Error, Project};
 use pegboard_store::AssetQuery;
 use serde_json::Value as Json_;
 
-use super::projects::find;
 use super::shape::{ErrorAnswer, ReadAnswer, ReadBody, ReadPicture};
+use crate::access::Here;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::JsonBody;
@@ -21,11 +21,11 @@ const PICTURES: &[&str] = &["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "
 #[utoipa::path(post, path = "/api/v1/projects/{id}/read", tag = "projects", params(("id" = String, Path, description = "The project's id")),
     request_body = ReadBody, responses((status = 200, body = ReadAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn read(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<ReadBody>,
 ) -> Result<Json<ReadAnswer>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let format = match &body.format {
         Some(format) => format.as_str(),
         None => told(&body)?,

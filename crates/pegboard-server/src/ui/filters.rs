@@ -1,6 +1,5 @@
 //! What templates can say of times, sizes and texts.
 
-use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use minijinja::value::{Value, ViaDeserialize};
@@ -36,7 +35,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
 
 /// Texts without the five characters that mean something in HTML. The template engine's own also takes slashes, which makes every
 /// address in a page longer for nothing.
-fn format(out: &mut Output, state: &State, value: &Value) -> Result<(), minijinja::Error> {
+fn format(out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
     match value.as_str() {
         Some(text) if state.auto_escape() == AutoEscape::Html && !value.is_safe() => {
             let mut rest = text;

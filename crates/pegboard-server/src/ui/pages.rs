@@ -2,6 +2,7 @@
 
 mod hub;
 mod overview;
+mod people;
 mod projects;
 mod workflows;
 
@@ -9,7 +10,10 @@ use super::ask::{Ask, Refused};
 use super::page::Page;
 
 /// Every area's pages.
-pub(super) const AREAS: &[&[Page]] = &[overview::PAGES, hub::PAGES, workflows::PAGES, projects::PAGES];
+pub(super) const AREAS: &[&[Page]] = &[overview::PAGES, hub::PAGES, workflows::PAGES, projects::PAGES, people::PAGES];
+
+/// Pages for those who are not known yet.
+pub(super) const OPEN: &[Page] = people::OPEN;
 
 /// An answer without which there is no page.
 const fn must(name: &'static str, path: &'static str) -> Ask {

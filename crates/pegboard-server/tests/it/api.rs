@@ -16,7 +16,7 @@ use pegboard_model::{
     Call, CallEvent, Failure, FailureKind, LogLevel, LogLine, LogStream, Operation, PluginName, PluginRunner, Timestamp, Value,
 };
 use pegboard_server::config::Sources;
-use pegboard_server::{App, Parts, Settings, Shutdown, app, join};
+use pegboard_server::{App, LocalKeys, Parts, Settings, Shutdown, app, join};
 use pegboard_store::Store;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt as _;
@@ -59,17 +59,26 @@ impl PluginRunner for Scripted {
     }
 }
 
-struct Api {
-    router: Router,
+/// The app in process.
+pub(crate) struct Api {
+    pub(crate) router: Router,
+    pub(crate) labelling: Labelling,
     shutdown: Shutdown,
     _folder: tempfile::TempDir,
 }
 
 impl Api {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these settings.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sources = Sources { directory: folder.path().to_owned(), ..Sources::default() };
-        let settings = Settings::load(&sources.flag("--set", "server.body_limit", Some("64KiB".to_owned()))).unwrap();
+        let sources = sources.flag("--set", "server.body_limit", Some("64KiB".to_owned()));
+        let sources = settings.iter().fold(sources, |sources, (key, value)| sources.flag("--set", key, Some((*value).to_owned())));
+        let settings = Settings::load(&sources).unwrap();
         let store = Store::open(settings.store.clone()).await.unwrap();
         let environments = Environments::open(settings.engine.environments.clone()).await.unwrap();
         let engine = Engine::start(settings.engine.options.clone(), environments).await.unwrap();
@@ -87,9 +96,13 @@ impl Api {
         };
         let hub = Hub::start(parts).await.unwrap();
         let local_url = "http://localhost".to_owned();
-        let shared = App::new(Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown.clone(), local_url });
+        let (known, local_keys) = (labelling.clone(), LocalKeys::nobodys().unwrap());
+        let shutdown_of_app = shutdown.clone();
+        let parts =
+            Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown_of_app, local_url, local_keys };
+        let shared = App::new(parts);
         tokio::spawn(join(shared.clone()));
-        Self { router: app(shared), shutdown, _folder: folder }
+        Self { router: app(shared), labelling: known, shutdown, _folder: folder }
     }
 
     async fn send(&self, method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> axum::response::Response {

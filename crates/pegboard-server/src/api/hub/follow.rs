@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::super::shape::{ErrorAnswer, HubLineAnswer, HubSessionAnswer};
 use super::super::stream::{answer, event};
+use crate::access::Here;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::Parameters;
@@ -38,16 +39,16 @@ pub(crate) struct FollowParameters {
 #[utoipa::path(get, path = "/api/v1/hub/sessions/{id}/events", tag = "hub", params(("id" = String, Path, description = "Its id"), FollowParameters),
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn events(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     Parameters(parameters): Parameters<FollowParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let id: HubId = id.parse()?;
-    // One that does not exist is refused, not followed.
-    app.hub.session(id).await?;
+    // One that does not exist, or is another organization's, is refused, not followed.
+    let id = app.session(&id).await?.session.id;
     let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let after = resumed.or(parameters.after).unwrap_or(0);
+    let app = App::clone(&app);
     let (sender, receiver) = mpsc::channel(64);
     tokio::spawn(async move {
         let shutdown = app.shutdown.clone();

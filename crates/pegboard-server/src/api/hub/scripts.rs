@@ -1,12 +1,13 @@
 //! Scripts to begin with: for each type one that runs as it is, with this server's address and the plugin's id in it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use pegboard_model::{PluginType, RemotePlugin};
 
 use super::super::shape::{ErrorAnswer, HubScript, HubScriptList};
+use crate::access::Here;
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -24,11 +25,11 @@ macro_rules! script {
 #[utoipa::path(get, path = "/api/v1/hub/plugins/{id}/scripts", tag = "hub", params(("id" = String, Path, description = "The plugin's id, or its name")),
     responses((status = 200, body = HubScriptList), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn scripts(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<HubScriptList>, ApiError> {
-    let plugin = app.hub.plugin_called(&id)?;
+    let plugin = app.plugin(&id)?;
     Ok(Json(HubScriptList { scripts: of(&app, &plugin, None, &headers) }))
 }
 
