@@ -6,6 +6,7 @@
 
 mod answer;
 mod native;
+mod news;
 mod place;
 mod queue;
 mod speech;
@@ -18,7 +19,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use pegboard_model::{Connector, HubId, RemotePlugin, Session, SessionCause, SessionLine, Timestamp};
+use pegboard_model::{Connector, HubId, RemotePlugin, Session, SessionCause, SessionLine, SessionProgress, SessionState, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use crate::link::Order;
@@ -45,6 +46,8 @@ pub(crate) enum Effect {
     Forget { key: HubId },
     /// More tasks of workflows may fit.
     Room,
+    /// A plugin's light turned.
+    Light { plugin: HubId, live: bool },
 }
 
 /// What takes a run to its plugin.
@@ -88,6 +91,8 @@ struct Active {
     /// Late answers that were said in the log.
     late: u32,
     changed: watch::Sender<u64>,
+    /// What was told of it last.
+    told: Option<(SessionState, Option<SessionProgress>)>,
 }
 
 struct Entry {
@@ -140,6 +145,12 @@ pub(crate) struct Board {
     open: HashSet<HubId>,
     lingering: VecDeque<HubId>,
     next_link: u64,
+    /// Plugins whose light was told to be on.
+    lit: HashSet<HubId>,
+    /// Plugins that somebody connected for since the last tick.
+    appeared: Vec<HubId>,
+    /// When all lights were looked at.
+    lights_at: Timestamp,
 }
 
 impl Board {
@@ -156,6 +167,9 @@ impl Board {
             open: HashSet::new(),
             lingering: VecDeque::new(),
             next_link: 1,
+            lit: HashSet::new(),
+            appeared: Vec::new(),
+            lights_at: Timestamp(0),
         }
     }
 
@@ -203,6 +217,11 @@ impl Board {
 
     pub(crate) fn plugin(&self, id: HubId) -> Option<&Arc<RemotePlugin>> {
         self.plugins.get(&id).map(|entry| &entry.record)
+    }
+
+    /// The plugin's name, when there is such a plugin.
+    pub(crate) fn name(&self, id: HubId) -> Option<String> {
+        self.plugins.get(&id).map(|entry| entry.record.name.clone())
     }
 
     pub(crate) fn plugins(&self) -> impl Iterator<Item = &Arc<RemotePlugin>> {
@@ -300,6 +319,7 @@ impl Active {
             busy_answers: 0,
             late: 0,
             changed: watch::Sender::new(0),
+            told: None,
         }
     }
 

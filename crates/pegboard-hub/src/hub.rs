@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use pegboard_model::{Error, HubId, RemotePlugin, Timestamp};
 use pegboard_store::Store;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::board::{Board, Effect};
@@ -18,6 +18,7 @@ use crate::keyring::Keyring;
 use crate::labelling::Labelling;
 use crate::labelling::links::LinkVerb;
 use crate::link::{Ending, Order};
+use crate::news::{HubNews, WAITING_ROOM};
 use crate::options::HubOptions;
 use crate::presence::Presence;
 use crate::recorder::{self, Job};
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     jobs: mpsc::UnboundedSender<Job>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     stop: watch::Sender<bool>,
+    pub(crate) news: broadcast::Sender<HubNews>,
     /// A task's session ended, or a plugin came: more tasks may be sent.
     pub(crate) room: Notify,
     /// Organizations with the plugins that they have installed.
@@ -91,6 +93,7 @@ impl Hub {
             jobs,
             tasks: Mutex::default(),
             stop: watch::Sender::new(false),
+            news: broadcast::Sender::new(WAITING_ROOM),
             room: Notify::new(),
             installs,
             store: store.clone(),
@@ -180,6 +183,7 @@ impl Hub {
                 Effect::Append { session, lines } => self.job(Job::Append { session, lines }),
                 Effect::Forget { key } => self.job(Job::Forget { key }),
                 Effect::Room => self.inner.room.notify_one(),
+                Effect::Light { plugin, live } => self.announce(HubNews::Light { plugin, live }),
                 Effect::Prepare { session, plugin, carrier } => {
                     tokio::spawn(self.clone().prepare(session, plugin, carrier));
                 }

@@ -54,6 +54,8 @@ pub enum PluginScope {
     Own(HubId),
     /// Those that an organization has installed.
     Installed(HubId),
+    /// Those that an organization has installed or may install, and its own.
+    Available(HubId),
     /// Those that an organization may install: its own that are listed, and everybody's that are public, too.
     Directory(HubId),
 }
@@ -155,6 +157,11 @@ impl Hub {
             .filter(|plugin| match scope {
                 PluginScope::Own(organization) => plugin.organization == organization,
                 PluginScope::Installed(organization) => installs.contains(&(organization, plugin.id)),
+                PluginScope::Available(organization) => {
+                    plugin.organization == organization
+                        || installs.contains(&(organization, plugin.id))
+                        || (plugin.listed && plugin.public)
+                }
                 PluginScope::Directory(organization) => plugin.listed && (plugin.public || plugin.organization == organization),
             })
             .collect();

@@ -112,6 +112,7 @@ async fn change(hub: &Hub, session: Arc<Session>, lines: Vec<SessionLine>) {
             }
         }
     }
+    hub.tell_session(&session);
     if session.state.is_final() {
         tell_task(hub, &session).await;
     }

@@ -44,6 +44,8 @@ pub struct SessionView {
     pub session: Session,
     /// Place in the queue, from 1.
     pub position: Option<usize>,
+    /// The plugin's name, while there is one.
+    pub plugin_name: Option<String>,
 }
 
 impl Hub {
@@ -59,6 +61,15 @@ impl Hub {
                 .hint("start its script with this server's address, the plugin's id and its secret"));
         }
         self.admit(session).await
+    }
+
+    /// Whether [`Self::run`] would take it, were the plugin connected; the session is what it would make. Nothing is stored.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`], but `plugin-not-live`.
+    pub async fn check_run(&self, request: RunRequest) -> Result<Session, Error> {
+        let plugin = self.plugin(request.plugin)?;
+        self.new_session(&plugin, request).await
     }
 
     async fn new_session(&self, plugin: &RemotePlugin, request: RunRequest) -> Result<Session, Error> {
@@ -123,6 +134,7 @@ impl Hub {
     pub(crate) async fn admit(&self, session: Session) -> Result<SessionView, Error> {
         self.inner.store.create_session(&session).await?;
         let id = session.id;
+        self.tell_session(&session);
         self.with(|board, effects| board.enqueue(session, now(), effects));
         self.session(id).await
     }
@@ -135,13 +147,14 @@ impl Hub {
         let open = {
             let board = self.board();
             let session = board.session(id).filter(|session| !session.state.is_final()).cloned();
-            session.map(|session| SessionView { session, position: board.position(id) })
+            session.map(|session| SessionView { plugin_name: board.name(session.plugin), session, position: board.position(id) })
         };
         if let Some(view) = open {
             return Ok(view);
         }
         let stored = self.inner.store.session(id).await?.ok_or_else(|| session_not_found(&id.to_string()))?;
-        Ok(SessionView { session: self.with_fresh_link(stored), position: None })
+        let plugin_name = self.board().name(stored.plugin);
+        Ok(SessionView { session: self.with_fresh_link(stored), position: None, plugin_name })
     }
 
     /// A link to a file of ours is good for some hours: whoever looks later gets a new one.
@@ -164,7 +177,7 @@ impl Hub {
             let open = board.session(stored.id).filter(|session| !session.state.is_final() && !stored.state.is_final());
             let position = board.position(stored.id);
             let session = open.cloned().unwrap_or_else(|| self.with_fresh_link(stored));
-            SessionView { session, position }
+            SessionView { plugin_name: board.name(session.plugin), session, position }
         };
         Ok(stored.into_iter().map(view).collect())
     }
@@ -190,8 +203,14 @@ impl Hub {
         }
     }
 
+    /// Told at every change of a session and of its log; none when it is over. To be asked before what is shown is read.
+    #[must_use]
+    pub fn watch(&self, id: HubId) -> Option<tokio::sync::watch::Receiver<u64>> {
+        self.board().watch(id)
+    }
+
     /// Waits for a change of the watched session; a little while when it is about to end.
-    pub(crate) async fn changed(&self, watch: Option<tokio::sync::watch::Receiver<u64>>) {
+    pub async fn changed(&self, watch: Option<tokio::sync::watch::Receiver<u64>>) {
         const MOMENT: Duration = Duration::from_millis(10);
         match watch {
             // Fails when the session has been let go of: it is over.

@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::access::Realm;
 use crate::api::{
-    apply, audit, catalog, configs, dashboard, events, health, hub, keys, labelling, news, notices, organizations, plugins,
-    projects, runs, search, session, status, triggers, users, workers, workflows,
+    apply, assets, audit, catalog, configs, dashboard, events, health, hub, keys, labelling, news, notices, organizations, plugins,
+    projects, reading, runs, search, session, status, triggers, users, workers, workflows,
 };
 
 use crate::router::listed as listed_routes;
@@ -20,7 +20,7 @@ use crate::router::listed as listed_routes;
     info(title = "Pegboard", description = "One server on which a team hangs all of its ML plugins"),
     paths(
         status::status, status::settings, news::news, notices::list, search::search, events::events, document,
-        dashboard::list, dashboard::reload,
+        dashboard::list, dashboard::show, dashboard::reload,
         plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
         workers::list,
         apply::apply, workflows::list, workflows::show, workflows::apply, workflows::put, workflows::delete,
@@ -32,11 +32,12 @@ use crate::router::listed as listed_routes;
         hub::plugins::list, hub::plugins::show, hub::plugins::create, hub::plugins::update, hub::plugins::remove, hub::plugins::rotate,
         hub::hosting::host, hub::hosting::unhost, hub::hosting::restart, hub::hosting::log,
         hub::plugins::install, hub::plugins::uninstall, hub::sessions::run, hub::sessions::list, hub::sessions::show,
-        hub::sessions::cancel, hub::sessions::retry, hub::sessions::result, hub::sessions::log,
+        hub::sessions::cancel, hub::sessions::retry, hub::sessions::result, hub::sessions::log, hub::sessions::check,
+        hub::follow::events, hub::scripts::scripts, hub::preview::preview,
         hub::presets::list, hub::presets::put, hub::presets::remove,
         projects::list, projects::create, projects::show, projects::delete, projects::set_schema, projects::set_stages,
         projects::rerun, projects::create_batch,
-        labelling::assets, labelling::import_assets, labelling::import_labels, labelling::tasks, labelling::upload, labelling::export,
+        assets::list, assets::show, assets::delete, assets::assign, reading::read, labelling::import_assets, labelling::import_labels, labelling::tasks, labelling::upload, labelling::export,
         keys::list, keys::create, keys::revoke, keys::storages, keys::create_storage, keys::delete_storage,
         session::show, session::sign_in, session::sign_out, session::change_password, session::list, session::end_all, session::end,
         session::link, session::redeem, users::list, users::show, users::create, users::change, users::link, users::remove,

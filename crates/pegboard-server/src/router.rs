@@ -9,10 +9,10 @@ use pegboard_model::Error;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access::{Access, Gate, Route, Routes, delete, gate, get, inner_gate, post, put};
-use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
+use crate::api::hub::{follow, hosting, plugins as plugins_of_hub, presets, preview, scripts, sessions};
 use crate::api::{
-    apply, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, openid,
-    organizations, plugins, projects, runs, search, session, status, triggers, users, workers, workflows,
+    apply, assets, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, openid,
+    organizations, plugins, projects, reading, runs, search, session, status, triggers, users, workers, workflows,
 };
 use crate::app::App;
 use crate::error::{ApiError, panicked};
@@ -46,7 +46,6 @@ fn of_the_server() -> Routes {
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/status", get(status::status))
         .route("/api/v1/settings", get(status::settings).needs(Access::Admin))
-        .route("/api/v1/news", get(news::news))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/plugins", get(plugins::list).post(plugins::install))
         .route("/api/v1/plugins/{name}", get(plugins::show).delete(plugins::uninstall))
@@ -79,6 +78,7 @@ fn of_the_server() -> Routes {
         .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))
         .route("/api/v1/catalog/{kind}/{name}/files/{role}", get(catalog::file))
         .route("/api/v1/dashboard/plugins", get(dashboard_api::list))
+        .route("/api/v1/dashboard/plugins/{id}", get(dashboard_api::show))
         .route("/api/v1/dashboard/plugins/{id}/reload", post(dashboard_api::reload))
         .route("/-/metrics", get(health::metrics))
         .of_the_server()
@@ -89,6 +89,7 @@ fn of_the_server() -> Routes {
 /// What belongs to the organization of whoever asks.
 fn of_organizations() -> Routes {
     Routes::new()
+        .route("/api/v1/news", get(news::news))
         .route("/api/v1/notices", get(notices::list))
         .route("/api/v1/search", get(search::search))
         .route("/api/v1/hub/plugins", get(plugins_of_hub::list).post(plugins_of_hub::create))
@@ -99,12 +100,16 @@ fn of_organizations() -> Routes {
         .route("/api/v1/hub/plugins/{id}/host/restart", post(hosting::restart))
         .route("/api/v1/hub/plugins/{id}/host/log", get(hosting::log))
         .route("/api/v1/hub/plugins/{id}/sessions", post(sessions::run))
+        .route("/api/v1/hub/plugins/{id}/check", post(sessions::check))
+        .route("/api/v1/hub/plugins/{id}/scripts", get(scripts::scripts))
+        .route("/api/v1/hub/preview", post(preview::preview).needs(Access::Viewer))
         .route("/api/v1/hub/sessions", get(sessions::list))
         .route("/api/v1/hub/sessions/{id}", get(sessions::show))
         .route("/api/v1/hub/sessions/{id}/cancel", post(sessions::cancel))
         .route("/api/v1/hub/sessions/{id}/retry", post(sessions::retry))
         .route("/api/v1/hub/sessions/{id}/result", get(sessions::result))
         .route("/api/v1/hub/sessions/{id}/log", get(sessions::log))
+        .route("/api/v1/hub/sessions/{id}/events", get(follow::events))
         .route("/api/v1/hub/presets", get(presets::list).post(presets::put))
         .route("/api/v1/hub/presets/{id}", delete(presets::remove))
         .route("/api/v1/projects", get(projects::list).post(projects::create))
@@ -113,7 +118,10 @@ fn of_organizations() -> Routes {
         .route("/api/v1/projects/{id}/stages", put(projects::set_stages))
         .route("/api/v1/projects/{id}/stages/{stage}/rerun", post(projects::rerun))
         .route("/api/v1/projects/{id}/batches", post(projects::create_batch))
-        .route("/api/v1/projects/{id}/assets", get(labelling::assets).post(labelling::import_assets))
+        .route("/api/v1/projects/{id}/assets", get(assets::list).post(labelling::import_assets))
+        .route("/api/v1/projects/{id}/assets/{asset}", get(assets::show).delete(assets::delete))
+        .route("/api/v1/projects/{id}/batches/{batch}/assets", post(assets::assign))
+        .route("/api/v1/projects/{id}/read", post(reading::read))
         .route("/api/v1/projects/{id}/labels", post(labelling::import_labels))
         .route("/api/v1/projects/{id}/tasks", get(labelling::tasks))
         .route("/api/v1/projects/{id}/uploads", post(labelling::upload))

@@ -11,7 +11,7 @@ use crate::lock::DirectoryLock;
 use crate::object::Objects;
 use crate::options::StoreOptions;
 use crate::postgres::PostgresRecords;
-use crate::record::{Cell, Flush, Row, Statement};
+use crate::record::{Cell, Counts, Flush, Row, Statement};
 use crate::sqlite::SqliteRecords;
 
 /// All durable state. Cheap to clone; all clones are one store.
@@ -28,6 +28,7 @@ pub struct Store {
 struct Inner {
     records: Records,
     objects: Objects,
+    counts: Counts,
     lock: Mutex<Option<Arc<DirectoryLock>>>,
 }
 
@@ -49,7 +50,7 @@ impl Store {
                 Records::Sqlite(blocking(move || SqliteRecords::open(&path, Some(held))).await?)
             }
         };
-        Ok(Self { inner: Arc::new(Inner { records, objects, lock: Mutex::new(Some(lock)) }) })
+        Ok(Self { inner: Arc::new(Inner { records, objects, counts: Counts::default(), lock: Mutex::new(Some(lock)) }) })
     }
 
     /// Waits until everything accepted is durable and releases the lock. From then on every method answers `Unavailable`.
@@ -111,6 +112,11 @@ impl Store {
             Records::Sqlite(records) => records.write(statements, flush).await,
             Records::Postgres(records) => records.write(statements).await,
         }
+    }
+
+    /// What was counted of projects; none when other servers write to the same database.
+    pub(crate) fn counts(&self) -> Option<&Counts> {
+        matches!(self.inner.records, Records::Sqlite(_)).then_some(&self.inner.counts)
     }
 
     /// All rows of one statement that reads.

@@ -107,6 +107,7 @@ impl Board {
         let Some(entry) = self.plugins.get_mut(&plugin) else { return };
         entry.links.push(number);
         entry.left_at = None;
+        self.appeared.push(plugin);
         let running: Vec<HubId> = entry.running.iter().copied().collect();
         let loses_answers = entry.answers_in_acks;
         let process = self.links.get(&number).and_then(|link| link.native.as_ref()).map(|native| Arc::clone(&native.process));
@@ -234,6 +235,7 @@ impl Board {
         if let Some(entry) = self.plugins.get_mut(&plugin) {
             entry.answers_until = is_here.then(|| later(now, span));
             if is_here {
+                self.appeared.push(plugin);
                 self.pump(plugin, now, effects);
             }
         }

@@ -16,6 +16,7 @@ impl Board {
     /// Looks at the clock. To be called a few times a second; costs what the open sessions cost, not what the plugins do.
     pub(crate) fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.close_strangers(STRANGERS, now);
+        self.look_at_lights(now, effects);
         self.forget_old(now, effects);
         let open: Vec<HubId> = self.open.iter().copied().collect();
         for id in open {

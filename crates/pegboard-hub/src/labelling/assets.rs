@@ -186,6 +186,33 @@ impl Labelling {
         Ok(self.store().assets_from(project, skipped, most).await?)
     }
 
+    /// Assets of the project whose external id has this text in it, from the `skipped`th on, and how many there are.
+    pub async fn assets_named(
+        &self,
+        project: HubId,
+        part: &str,
+        skipped: u64,
+        most: usize,
+    ) -> Result<(Vec<Placed<Asset>>, u64), Error> {
+        Ok(self.store().assets_named(project, part, skipped, most).await?)
+    }
+
+    /// Assets of the project in this batch, from the `skipped`th on, and how many there are.
+    pub async fn assets_in_batch(
+        &self,
+        project: HubId,
+        batch: HubId,
+        skipped: u64,
+        most: usize,
+    ) -> Result<(Vec<Placed<Asset>>, u64), Error> {
+        Ok(self.store().assets_in_batch(project, batch, skipped, most).await?)
+    }
+
+    /// The assets of the project before and after this one.
+    pub async fn neighbours(&self, project: HubId, asset: HubId) -> Result<(Option<HubId>, Option<HubId>), Error> {
+        Ok(self.store().asset_neighbours(project, asset).await?)
+    }
+
     /// How many assets the project has.
     pub async fn count_assets(&self, project: HubId) -> Result<u64, Error> {
         Ok(self.store().count_assets(project).await?)

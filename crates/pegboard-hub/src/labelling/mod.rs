@@ -15,6 +15,7 @@ pub mod filter;
 pub mod formats;
 pub mod issues;
 pub mod links;
+pub mod media;
 pub mod moves;
 pub mod plugin_tasks;
 pub mod prelabels;

@@ -97,6 +97,27 @@ impl Labelling {
         Ok((page, self.store().count_projects(organization).await?))
     }
 
+    /// Projects with this text in name or description, letters large or small, from the `skipped`th on, and how many there are.
+    pub async fn projects_named(&self, organization: HubId, part: &str, skipped: u64, most: usize) -> Result<(Vec<Project>, u64), Error> {
+        let part = part.to_lowercase();
+        let (mut found, mut total, mut read) = (Vec::new(), 0, 0);
+        loop {
+            let page = self.store().projects(organization, read, NAMES_PAGE).await?;
+            read += page.len() as u64;
+            let is_last = page.len() < NAMES_PAGE;
+            let fits = |text: &str| text.to_lowercase().contains(&part);
+            for project in page.into_iter().filter(|project| fits(&project.name) || fits(&project.description)) {
+                if total >= skipped && found.len() < most {
+                    found.push(project);
+                }
+                total += 1;
+            }
+            if is_last {
+                return Ok((found, total));
+            }
+        }
+    }
+
     /// Changes the project as it is stored now; the change may be tried several times. What it returns, and the project.
     pub async fn change_project<T>(
         &self,

@@ -85,6 +85,11 @@ impl Labelling {
         Ok((task, asset))
     }
 
+    /// Tasks of one asset, oldest first.
+    pub async fn tasks_of_asset(&self, asset: HubId) -> Result<Vec<Task>, Error> {
+        Ok(self.store().tasks_of_asset(asset).await?)
+    }
+
     /// Stages that the task has left, oldest first.
     pub async fn history(&self, task: HubId) -> Result<Vec<PastStage>, Error> {
         Ok(self.store().past_stages(task).await?)
@@ -110,6 +115,18 @@ impl Labelling {
     ) -> Result<(Vec<Placed<Task>>, u64), Error> {
         let total = self.store().count_tasks(project, stage).await?;
         Ok((self.store().tasks_from(project, stage, skipped, most).await?, total))
+    }
+
+    /// Tasks of one stage behind a place, oldest first, and how many there are.
+    pub async fn tasks_after(
+        &self,
+        project: HubId,
+        stage: &str,
+        after: u64,
+        most: usize,
+    ) -> Result<(Vec<Placed<Task>>, u64), Error> {
+        let total = self.store().count_tasks(project, Some(stage)).await?;
+        Ok((self.store().tasks(project, Some(stage), after, most).await?, total))
     }
 
     /// How many tasks each stage of the project has.

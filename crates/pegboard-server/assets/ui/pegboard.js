@@ -271,6 +271,7 @@
       if (kind === "missed" || wanted.includes(kind)) refresh();
       if (kind === "run") ended(JSON.parse(data));
       if (kind === "event") noticed(JSON.parse(data));
+      if (kind === "session") sessionEnded(JSON.parse(data));
     }
     document.dispatchEvent(new CustomEvent(`news:${kind}`, { detail: data }));
   }
@@ -301,6 +302,15 @@
 
   function ended(run) {
     if (run.state === "failed") noticed({ time: run.finished_at, kind: "run-failed", title: `Run ${run.name} failed`, text: run.failure?.message, path: `/ui/runs/${run.uid}` });
+  }
+
+  /** Tells of sessions that somebody waits for: those with a file, and those that failed. Their own page shows it anyway. */
+  function sessionEnded(session) {
+    const path = `/ui/sessions/${session.id}`;
+    if (!session.asked_for || location.pathname === path) return;
+    const name = session.name ?? "A plugin";
+    if (session.state === "failed") noticed({ kind: "session-failed", title: `${name} failed`, text: session.failure, path });
+    else if (session.state === "finished" && session.download) noticed({ kind: "export-ready", title: `The export of ${name} is ready`, path });
   }
 
   function noticed(notice) {

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 
 use super::shape::ErrorAnswer;
 use crate::app::App;
-use crate::dashboard::{self, DashboardPlugins};
+use crate::dashboard::{self, DashboardPlugin, DashboardPlugins};
 use crate::error::ApiError;
 
 /// The dashboard's plugin files with state, memory and last error.
@@ -13,6 +13,15 @@ use crate::error::ApiError;
     responses((status = 200, description = "Every plugin file", body = DashboardPlugins)))]
 pub(crate) async fn list(State(app): State<App>) -> Json<DashboardPlugins> {
     Json(dashboard::overview(&app).await)
+}
+
+/// One of the dashboard's plugin files.
+#[utoipa::path(get, path = "/api/v1/dashboard/plugins/{id}", tag = "dashboard",
+    params(("id" = String, Path, description = "Id of the file")),
+    responses((status = 200, body = DashboardPlugin), (status = 404, description = "No such file", body = ErrorAnswer)))]
+pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<DashboardPlugin>, ApiError> {
+    let found = dashboard::overview(&app).await.plugins.into_iter().find(|plugin| plugin.id == id);
+    Ok(Json(found.ok_or_else(|| dashboard::no_such_file(&id))?))
 }
 
 /// Loads a plugin file again, although it did not change. What is loaded goes on until the new one serves.

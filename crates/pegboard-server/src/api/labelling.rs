@@ -9,33 +9,13 @@ use pegboard_model::{Error, OWN_FILE};
 
 use super::projects::PageQuery;
 use super::shape::{
-    AssetAnswer, AssetList, ErrorAnswer, ExportAnswer, ExportBody, ImportBody, ImportedAnswer, LabelsAnswer, TaskAnswer,
+    ErrorAnswer, ExportAnswer, ExportBody, ImportBody, ImportedAnswer, LabelsAnswer, TaskAnswer,
     TaskList, UploadAnswer, UploadBody,
 };
 use crate::access::Here;
 use crate::ango::{base, new_asset, place_and_link, prelabel};
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
-
-/// A page of a project's assets.
-#[utoipa::path(get, path = "/api/v1/projects/{id}/assets", tag = "projects",
-    params(("id" = String, Path, description = "The project's id"), ("skip" = Option<u64>, Query, description = "How many come before the page"), ("limit" = Option<usize>, Query, description = "At most so many, 100 unless said")),
-    responses((status = 200, body = AssetList), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn assets(
-    app: Here,
-    Path(id): Path<String>,
-    Parameters(page): Parameters<PageQuery>,
-    headers: HeaderMap,
-) -> Result<Json<AssetList>, ApiError> {
-    let (project, base) = (app.project(&id).await?, base(&app, &headers));
-    let found = app.labelling.assets(project.id, page.skip, page.limit()).await?;
-    let total = app.labelling.count_assets(project.id).await?;
-    let assets = found.iter().map(|placed| {
-        let data = app.labelling.data_url(&base, &placed.record);
-        AssetAnswer::new(&project, &placed.record, data)
-    });
-    Ok(Json(AssetList { assets: assets.collect(), total }))
-}
 
 /// Makes an asset and a task of each item. Nothing is stored when one of them is wrong.
 #[utoipa::path(post, path = "/api/v1/projects/{id}/assets", tag = "projects", params(("id" = String, Path, description = "The project's id")),
@@ -102,7 +82,7 @@ pub(crate) async fn tasks(
     let mut tasks = Vec::with_capacity(found.len());
     for placed in &found {
         if let Some(asset) = app.labelling.asset(project.id, placed.record.asset).await? {
-            tasks.push(TaskAnswer::new(&placed.record, &asset));
+            tasks.push(TaskAnswer::new(&placed.record, &asset, |base, data| app.labelling.shown(base, data)));
         }
     }
     Ok(Json(TaskList { tasks, total }))

@@ -1,6 +1,7 @@
 //! The API under `/api/v1`. A handler sits in the file of its noun; what is sent is said in [`shape`].
 
 pub(crate) mod apply;
+pub(crate) mod assets;
 pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod configs;
@@ -16,6 +17,7 @@ pub(crate) mod openid;
 pub(crate) mod organizations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
+pub(crate) mod reading;
 pub(crate) mod resources;
 pub(crate) mod runs;
 pub(crate) mod search;

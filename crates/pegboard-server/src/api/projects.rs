@@ -1,7 +1,5 @@
 //! Projects: made, listed, given classes and stages, deleted.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::Path;
 use pegboard_model::Project;
@@ -45,13 +43,34 @@ async fn answer(app: &App, project: &Project) -> Result<Json<ProjectAnswer>, Api
     Ok(Json(ProjectAnswer::new(project, Some(assets), tasks)))
 }
 
+/// Which projects.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProjectsQuery {
+    #[serde(default)]
+    skip: u64,
+    #[serde(default)]
+    limit: Option<usize>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
 /// A page of projects.
 #[utoipa::path(get, path = "/api/v1/projects", tag = "projects",
-    params(("skip" = Option<u64>, Query, description = "How many come before the page"), ("limit" = Option<usize>, Query, description = "At most so many, 100 unless said")),
+    params(("skip" = Option<u64>, Query, description = "How many come before the page"), ("limit" = Option<usize>, Query, description = "At most so many, 100 unless said"),
+        ("name" = Option<String>, Query, description = "Only those with this text in name or description, letters large or small")),
     responses((status = 200, body = ProjectList)))]
-pub(crate) async fn list(app: Here, Parameters(page): Parameters<PageQuery>) -> Result<Json<ProjectList>, ApiError> {
-    let (projects, total) = app.labelling.projects(app.organization(), page.skip, page.limit()).await?;
-    let projects = projects.iter().map(|project| ProjectAnswer::new(project, None, BTreeMap::new())).collect();
+pub(crate) async fn list(app: Here, Parameters(query): Parameters<ProjectsQuery>) -> Result<Json<ProjectList>, ApiError> {
+    let limit = query.limit.unwrap_or(100).clamp(1, MOST);
+    let (found, total) = match query.name.as_deref().filter(|name| !name.trim().is_empty()) {
+        None => app.labelling.projects(app.organization(), query.skip, limit).await?,
+        Some(name) => app.labelling.projects_named(app.organization(), name.trim(), query.skip, limit).await?,
+    };
+    let mut projects = Vec::with_capacity(found.len());
+    for project in &found {
+        let assets = app.labelling.count_assets(project.id).await?;
+        projects.push(ProjectAnswer::new(project, Some(assets), app.labelling.tasks_by_stage(project.id).await?));
+    }
     Ok(Json(ProjectList { projects, total }))
 }
 
@@ -72,12 +91,25 @@ pub(crate) async fn show(app: Here, Path(id): Path<String>) -> Result<Json<Proje
     answer(&app, &project).await
 }
 
+/// What a delete says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeleteQuery {
+    #[serde(default)]
+    name: Option<String>,
+}
+
 /// Deletes a project with its assets, tasks and files.
-#[utoipa::path(delete, path = "/api/v1/projects/{id}", tag = "projects", params(("id" = String, Path, description = "Its id")),
-    responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn delete(app: Here, Path(id): Path<String>) -> Result<Json<Json_>, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/projects/{id}", tag = "projects",
+    params(("id" = String, Path, description = "Its id"), ("name" = Option<String>, Query, description = "Its name, to say that it is meant: refused when it is another")),
+    responses((status = 200, description = "`deleted`: its id", body = Object), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn delete(
+    app: Here,
+    Path(id): Path<String>,
+    Parameters(query): Parameters<DeleteQuery>,
+) -> Result<Json<Json_>, ApiError> {
     let project = app.project(&id).await?;
-    app.labelling.purge_project(project.id, &project.name).await?;
+    app.labelling.purge_project(project.id, query.name.as_deref().unwrap_or(&project.name)).await?;
     Ok(Json(json!({ "deleted": id })))
 }
 

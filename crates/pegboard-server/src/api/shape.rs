@@ -1,6 +1,7 @@
 //! What the API sends and takes. These shapes are the contract with clients; nouns of the model are turned into them here and
 //! nowhere else, so that a noun can change without a client noticing.
 
+mod asset;
 mod catalog;
 mod event;
 mod host;
@@ -14,6 +15,9 @@ mod run;
 mod workflow;
 
 pub use crate::error::{ErrorAnswer, ErrorBody};
+pub use asset::{
+    AssetDetail, AssignBody, CommentAnswer, IssueAnswer, PastStageAnswer, ReadAnswer, ReadBody, ReadPicture, TaskDetail,
+};
 pub use catalog::{
     ArtifactAnswer, ArtifactBody, ArtifactDetail, ArtifactFileAnswer, ArtifactFileBody, ArtifactList, ArtifactOriginAnswer,
     ArtifactVersion, CatalogUpload, TableColumnAnswer, TablePage, TableQueryBody,
@@ -22,7 +26,8 @@ pub use event::EventAnswer;
 pub use host::{HubHostBody, HubHostFailure, HubHostLine, HubHostLog, HubHosted};
 pub use hub::{
     HubFailureAnswer, HubLineAnswer, HubLogPage, HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade, HubPresetAnswer,
-    HubPresetList, HubProgressAnswer, HubRunBody, HubSessionAnswer, HubSessionList,
+    HubPresetList, HubPreview, HubPreviewBody, HubProgressAnswer, HubRunBody, HubRunCheck, HubScript, HubScriptList, HubSessionAnswer,
+    HubSessionList,
 };
 pub use news::{InstallNews, Progress, StatusAnswer};
 pub use people::{

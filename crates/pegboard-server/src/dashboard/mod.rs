@@ -40,7 +40,7 @@ pub(crate) use file::PanelFile;
 pub use keeper::keep_dashboard;
 use memory::Memory;
 pub use overview::{DashboardPanel, DashboardPlugin, DashboardPlugins};
-pub(crate) use overview::{overview, reload};
+pub(crate) use overview::{no_such_file, overview, reload};
 use rota::Rota;
 pub(crate) use routes::{by_plain_path, routes};
 pub(crate) use site::Site;

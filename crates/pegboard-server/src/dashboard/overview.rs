@@ -178,13 +178,16 @@ fn plugin(app: &App, file: &PanelFile) -> DashboardPlugin {
     }
 }
 
+/// The dashboard has no such file, or no longer.
+pub(crate) fn no_such_file(id: &str) -> Error {
+    Error::not_found("dashboard-plugin-not-found", format!("the dashboard has no plugin file `{id}`"))
+        .hint("`/api/v1/dashboard/plugins` lists them with their ids")
+}
+
 /// Has a file loaded again, although it did not change.
 pub(crate) fn reload(app: &App, id: &str) -> Result<(), Error> {
     let files = app.dashboard.files();
-    let file = files.iter().find(|file| file.id() == id).ok_or_else(|| {
-        Error::not_found("dashboard-plugin-not-found", format!("the dashboard has no plugin file `{id}`"))
-            .hint("`/api/v1/dashboard/plugins` lists them with their ids")
-    })?;
+    let file = files.iter().find(|file| file.id() == id).ok_or_else(|| no_such_file(id))?;
     app.dashboard.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(file.path.clone());
     app.dashboard.look.notify_one();
     Ok(())

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::Response;
 use pegboard_model::Error;
 use serde_json::{Map, Value as Json, json};
 
 use super::ask::{Ask, ask};
-use super::template::html;
+use super::template::{WITH_MEDIA, html};
 use crate::access::{How, Identity, Routes, get};
 use crate::app::App;
 use crate::dashboard::{cookies, theme};
@@ -95,6 +96,9 @@ async fn show(
     ask(api, app, &viewer, page.asks, &mut known).await?;
     let asked = begun.elapsed();
     let mut response = html(app, page.template, &known)?;
+    if page.section == "projects" {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(WITH_MEDIA));
+    }
     let timing =
         format!("ask;dur={:.2}, show;dur={:.2}", asked.as_secs_f64() * 1e3, (begun.elapsed() - asked).as_secs_f64() * 1e3);
     if let Ok(timing) = HeaderValue::from_str(&timing) {

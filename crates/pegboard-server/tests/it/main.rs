@@ -23,3 +23,4 @@ mod resume;
 mod runs;
 mod support;
 mod tidy;
+mod ui;

@@ -15,6 +15,8 @@ mod resources;
 mod runs;
 mod sessions;
 
+pub(crate) use labelling::Counts;
+
 use std::sync::Arc;
 
 use crate::error::StoreError;

@@ -139,6 +139,21 @@ async fn assets_are_found_by_what_they_are_called() {
         assert_eq!(find(AssetQuery::ExternalId(format!("{long}2"))).await, [assets[3].id], "the whole text counts");
         assert_eq!(find(AssetQuery::Data("https://x/2".into())).await, [assets[1].id]);
         assert_eq!(find(AssetQuery::Data(format!("{long}1"))).await, [assets[2].id]);
+        let named = async |part: &str, skipped: u64| {
+            let (found, total) = store.assets_named(p, part, skipped, 10).await.unwrap();
+            (found.into_iter().map(|placed| placed.record.id).collect::<Vec<_>>(), total)
+        };
+        assert_eq!(named("A", 0).await, (vec![assets[0].id, assets[1].id], 2));
+        assert_eq!(named("üüü", 1).await, (vec![assets[3].id], 2));
+        assert_eq!((named("%", 0).await, named("_", 0).await), ((Vec::new(), 0), (Vec::new(), 0)), "nothing stands for anything");
+        let in_batch = async |batch: HubId| {
+            let (found, total) = store.assets_in_batch(p, batch, 1, 2).await.unwrap();
+            (found.len(), total)
+        };
+        assert_eq!(in_batch(assets[0].batches[0]).await, (2, 4), "the golden asset is in it");
+        assert_eq!(in_batch(HubId::random()).await, (0, 0));
+        assert_eq!(store.asset_neighbours(p, assets[1].id).await.unwrap(), (Some(assets[0].id), Some(assets[2].id)));
+        assert_eq!(store.asset_neighbours(p, assets[3].id).await.unwrap(), (Some(assets[2].id), None), "another project follows");
         assert_eq!(store.count_assets(p).await.unwrap(), 4);
         let page = store.assets_from(p, 1, 2).await.unwrap();
         assert_eq!(page.iter().map(|placed| placed.record.id).collect::<Vec<_>>(), [assets[1].id, assets[2].id]);
@@ -151,6 +166,12 @@ async fn assets_are_found_by_what_they_are_called() {
         assert_eq!(find(AssetQuery::ExternalId("b".into())).await, [renamed.id]);
         let gone = LabelChange::AssetChanged(asset(p, "x", "x"));
         assert!(matches!(store.apply_labels(vec![gone]).await, Err(StoreError::NotFound(_))));
+
+        let another = asset(p, "c", "y");
+        add(&store, std::slice::from_ref(&another), &[task(&another, "Label", None)]).await;
+        assert_eq!((store.count_assets(p).await.unwrap(), store.count_tasks(p, None).await.unwrap()), (5, 1), "counted anew");
+        store.apply_labels(vec![LabelChange::AssetDeleted(another.id)]).await.unwrap();
+        assert_eq!((store.count_assets(p).await.unwrap(), store.count_tasks(p, Some("Label")).await.unwrap()), (4, 0));
     })
     .await;
 }

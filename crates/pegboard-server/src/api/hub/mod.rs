@@ -1,8 +1,11 @@
 //! Remote plugins and their sessions.
 
+pub(crate) mod follow;
 pub(crate) mod hosting;
 pub(crate) mod plugins;
 pub(crate) mod presets;
+pub(crate) mod preview;
+pub(crate) mod scripts;
 pub(crate) mod sessions;
 
 use std::collections::{BTreeMap, HashSet};

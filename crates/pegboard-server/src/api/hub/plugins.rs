@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::Path;
+use axum::http::HeaderMap;
 use pegboard_hub::{PluginEdit, PluginScope};
-use pegboard_model::{Error, RemotePlugin};
+use pegboard_model::{Error, PluginType, RemotePlugin};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,8 +25,15 @@ const PAGE: usize = 100;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PluginParameters {
-    /// `own` (the default), `installed` or `directory`.
+    /// `own` (the default), `installed`, `directory`, or `available` (all three).
     scope: Option<String>,
+    /// Only plugins of this type, such as `batch-model`.
+    #[serde(rename = "type")]
+    plugin_type: Option<String>,
+    /// Only plugins whose light is on, or off.
+    live: Option<bool>,
+    /// Only plugins with this in their name or description, in any case.
+    search: Option<String>,
     /// Only plugins behind this one.
     after: Option<String>,
     /// At most so many, up to 1000.
@@ -43,19 +51,49 @@ pub(crate) async fn list(
         "own" => PluginScope::Own(organization),
         "installed" => PluginScope::Installed(organization),
         "directory" => PluginScope::Directory(organization),
+        "available" => PluginScope::Available(organization),
         other => {
             return Err(Error::invalid("query", format!("`{other}` is no scope of plugins"))
-                .hint("choose own, installed or directory")
+                .hint("choose own, installed, directory or available")
                 .into());
         }
     };
     let after = parameters.after.as_deref().map(str::parse).transpose()?;
     let limit = parameters.limit.unwrap_or(PAGE).clamp(1, 1000);
-    let mut found = app.hub.plugins(scope, after, limit + 1);
+    let wanted = Wanted {
+        plugin_type: parameters.plugin_type.as_deref().map(str::parse).transpose()?,
+        live: parameters.live,
+        search: parameters.search.unwrap_or_default().trim().to_lowercase(),
+    };
+    let most = if wanted.is_all() { limit + 1 } else { usize::MAX };
+    let mut found = app.hub.plugins(scope, after, most);
+    found.retain(|plugin| wanted.is(&app, plugin));
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|plugin| plugin.id.to_string());
     Ok(Json(HubPluginList { plugins: found.into_iter().map(|plugin| answer(&app, plugin)).collect(), next }))
+}
+
+/// What a list is narrowed to.
+struct Wanted {
+    plugin_type: Option<PluginType>,
+    live: Option<bool>,
+    /// In small letters.
+    search: String,
+}
+
+impl Wanted {
+    fn is_all(&self) -> bool {
+        self.plugin_type.is_none() && self.live.is_none() && self.search.is_empty()
+    }
+
+    fn is(&self, app: &Here, plugin: &RemotePlugin) -> bool {
+        self.plugin_type.is_none_or(|wanted| wanted == plugin.plugin_type)
+            && (self.search.is_empty()
+                || plugin.name.to_lowercase().contains(&self.search)
+                || plugin.description.to_lowercase().contains(&self.search))
+            && self.live.is_none_or(|wanted| app.hub.presence(plugin.id).is_some_and(|presence| presence.live) == wanted)
+    }
 }
 
 /// One remote plugin with its light, by id or name.
@@ -69,7 +107,11 @@ pub(crate) async fn show(app: Here, Path(id): Path<String>) -> Result<Json<HubPl
 /// Makes a remote plugin and installs it. The answer has its secret, which is told this once.
 #[utoipa::path(post, path = "/api/v1/hub/plugins", tag = "hub", request_body = HubPluginBody,
     responses((status = 200, body = HubPluginMade), (status = 400, body = ErrorAnswer)))]
-pub(crate) async fn create(app: Here, JsonBody(body): JsonBody<HubPluginBody>) -> Result<Json<HubPluginMade>, ApiError> {
+pub(crate) async fn create(
+    app: Here,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<HubPluginBody>,
+) -> Result<Json<HubPluginMade>, ApiError> {
     let plugin_type = body.plugin_type.as_deref().ok_or_else(|| {
         Error::invalid("plugin-type", "the plugin's type is missing")
             .hint("choose export, model, batch-model, file-explorer, markdown-generator or input")
@@ -77,7 +119,7 @@ pub(crate) async fn create(app: Here, JsonBody(body): JsonBody<HubPluginBody>) -
     let organization = app.organization();
     let (plugin, secret) = app.hub.create_plugin(organization, plugin_type.parse()?, edit(body)).await?;
     tracing::info!(plugin.id = %plugin.id, "remote plugin `{}` made", plugin.name);
-    Ok(Json(made(&app, plugin, secret)))
+    Ok(Json(made(&app, plugin, secret, &headers)))
 }
 
 /// Changes a remote plugin's record. What the body does not say stays.
@@ -110,12 +152,12 @@ pub(crate) async fn remove(app: Here, Path(id): Path<String>) -> Result<Json<Val
 /// Gives a remote plugin a new secret, told this once. Who is connected with the old one gets no runs from its next beat on.
 #[utoipa::path(post, path = "/api/v1/hub/plugins/{id}/secret", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
     responses((status = 200, body = HubPluginMade), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn rotate(app: Here, Path(id): Path<String>) -> Result<Json<HubPluginMade>, ApiError> {
+pub(crate) async fn rotate(app: Here, Path(id): Path<String>, headers: HeaderMap) -> Result<Json<HubPluginMade>, ApiError> {
     let id = app.own_plugin(&id)?.id;
     let (plugin, secret) = app.hub.rotate_secret(id).await?;
     tracing::info!(plugin.id = %id, "remote plugin `{}` has a new secret", plugin.name);
     hosting::restart(&app, id).await?;
-    Ok(Json(made(&app, plugin, secret)))
+    Ok(Json(made(&app, plugin, secret, &headers)))
 }
 
 /// Installs a remote plugin of the directory in the organization.
@@ -145,8 +187,9 @@ pub(super) fn answer(app: &Here, plugin: RemotePlugin) -> HubPluginAnswer {
     HubPluginAnswer { hosted, ..HubPluginAnswer::new(plugin, presence, installed) }
 }
 
-fn made(app: &Here, plugin: RemotePlugin, secret: String) -> HubPluginMade {
-    HubPluginMade { secret, plugin: answer(app, plugin) }
+fn made(app: &Here, plugin: RemotePlugin, secret: String, headers: &HeaderMap) -> HubPluginMade {
+    let scripts = super::scripts::of(app, &plugin, Some(&secret), headers);
+    HubPluginMade { secret, scripts, plugin: answer(app, plugin) }
 }
 
 fn edit(body: HubPluginBody) -> PluginEdit {

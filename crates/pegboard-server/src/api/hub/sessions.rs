@@ -12,7 +12,7 @@ use pegboard_model::{Error, HubId, SessionCause, SessionState};
 use pegboard_store::SessionFilter;
 use serde::Deserialize;
 
-use super::super::shape::{ErrorAnswer, HubLogPage, HubRunBody, HubSessionAnswer, HubSessionList};
+use super::super::shape::{ErrorAnswer, HubLogPage, HubRunBody, HubRunCheck, HubSessionAnswer, HubSessionList};
 use super::{class_pairs, config_text};
 use crate::access::Here;
 use crate::error::ApiError;
@@ -72,7 +72,31 @@ pub(crate) async fn run(
     Path(id): Path<String>,
     JsonBody(body): JsonBody<HubRunBody>,
 ) -> Result<Json<HubSessionAnswer>, ApiError> {
-    let plugin = app.plugin(&id)?;
+    Ok(Json(app.hub.run(request(&app, &id, body).await?).await?.into()))
+}
+
+/// Looks at what a run would be without making it: config, classes, parameters and preset are checked as a run's are.
+#[utoipa::path(post, path = "/api/v1/hub/plugins/{id}/check", tag = "hub", params(("id" = String, Path, description = "The plugin's id, or its name")), request_body = HubRunBody,
+    responses((status = 200, body = HubRunCheck), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn check(
+    app: Here,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<HubRunBody>,
+) -> Result<Json<HubRunCheck>, ApiError> {
+    let request = request(&app, &id, body).await?;
+    let live = app.hub.presence(request.plugin).is_some_and(|presence| presence.live);
+    let session = app.hub.check_run(request).await?;
+    Ok(Json(HubRunCheck {
+        live,
+        config: session.config,
+        classes: session.classes.into_iter().map(|pair| (pair.model_class, pair.schema_id)).collect(),
+        timeout_ms: session.timeout_ms,
+    }))
+}
+
+/// What the body asks for, with what its preset says.
+async fn request(app: &Here, id: &str, body: HubRunBody) -> Result<RunRequest, ApiError> {
+    let plugin = app.plugin(id)?;
     let project = match &body.project {
         Some(word) => Some(app.project(word).await?),
         None => None,
@@ -103,7 +127,7 @@ pub(crate) async fn run(
             request.parameters.entry(key).or_insert(value);
         }
     }
-    Ok(Json(app.hub.run(request).await?.into()))
+    Ok(request)
 }
 
 /// Sessions, newest first.
@@ -125,16 +149,20 @@ pub(crate) async fn list(
         Some(word) => Some(app.project(word).await?.id),
         None => None,
     };
+    let limit = parameters.limit.unwrap_or(PAGE).clamp(1, 1000);
     let filter = SessionFilter {
         organization: Some(app.organization()),
         plugin: parameters.plugin.map(|word| app.plugin(&word)).transpose()?.map(|plugin| plugin.id),
         project,
         state,
         before: parameters.before.as_deref().map(str::parse).transpose()?,
-        limit: parameters.limit.unwrap_or(PAGE).clamp(1, 1000),
+        limit: limit + 1,
     };
-    let sessions = app.hub.sessions(&filter).await?;
-    Ok(Json(HubSessionList { sessions: sessions.into_iter().map(HubSessionAnswer::from).collect() }))
+    let mut sessions = app.hub.sessions(&filter).await?;
+    let more = sessions.len() > limit;
+    sessions.truncate(limit);
+    let next = sessions.last().filter(|_| more).map(|view| view.session.id.to_string());
+    Ok(Json(HubSessionList { next, sessions: sessions.into_iter().map(HubSessionAnswer::from).collect() }))
 }
 
 /// One session.

@@ -117,9 +117,60 @@ impl HubPluginAnswer {
 pub struct HubPluginMade {
     /// Keep it like a password: nobody is told it again.
     pub secret: String,
+    /// Scripts to begin with, the secret in them.
+    #[serde(default)]
+    pub scripts: Vec<HubScript>,
     /// The rest.
     #[serde(flatten)]
     pub plugin: HubPluginAnswer,
+}
+
+/// A script to begin with. It runs as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HubScript {
+    /// What it imports: `imerit_ango` or `pegboard`.
+    pub client: String,
+    /// A name for its file.
+    pub file_name: String,
+    /// Lines of a requirements file: what its environment needs.
+    pub requirements: String,
+    /// Its Python. `HOST`, `PLUGIN_ID` and `PLUGIN_SECRET` among its variables count more than what stands in it.
+    pub script: String,
+}
+
+/// Scripts to begin with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HubScriptList {
+    /// One for each client.
+    pub scripts: Vec<HubScript>,
+}
+
+/// Markdown to be shown.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HubPreviewBody {
+    /// The text.
+    pub markdown: String,
+}
+
+/// Markdown as it will be shown.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HubPreview {
+    /// Cleaned of everything that could do harm.
+    pub html: String,
+}
+
+/// What a run would be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HubRunCheck {
+    /// The plugin is connected: the run would begin now.
+    pub live: bool,
+    /// The text of a JSON object, as the plugin would be sent it.
+    pub config: String,
+    /// By the plugin's class: schemaId of the project's tool or classification.
+    pub classes: BTreeMap<String, String>,
+    /// Its longest time.
+    pub timeout_ms: u64,
 }
 
 /// A page of plugins, by name.
@@ -218,6 +269,9 @@ pub struct HubSessionAnswer {
     pub id: String,
     /// The plugin's id.
     pub plugin: String,
+    /// The plugin's name; null when it was deleted.
+    #[serde(default)]
+    pub plugin_name: Option<String>,
     /// The plugin's type when the session was made.
     #[serde(rename = "type")]
     pub plugin_type: String,
@@ -233,6 +287,9 @@ pub struct HubSessionAnswer {
     pub task: Option<String>,
     /// The text of a JSON object.
     pub config: String,
+    /// By the plugin's class: schemaId of the project's tool or classification.
+    #[serde(default)]
+    pub classes: BTreeMap<String, String>,
     /// What the type took besides.
     #[schema(value_type = Object)]
     pub parameters: Map<String, Json>,
@@ -290,6 +347,9 @@ pub struct HubProgressAnswer {
 pub struct HubSessionList {
     /// The sessions.
     pub sessions: Vec<HubSessionAnswer>,
+    /// Give it as `before` for the next page; absent on the last one.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// A page of a session's log.
@@ -396,6 +456,7 @@ impl From<SessionView> for HubSessionAnswer {
         Self {
             id: session.id.to_string(),
             plugin: session.plugin.to_string(),
+            plugin_name: view.plugin_name,
             plugin_type: session.plugin_type.as_str().to_owned(),
             project: session.project.map(|project| project.to_string()),
             state: session.state.as_str().to_owned(),
@@ -403,6 +464,7 @@ impl From<SessionView> for HubSessionAnswer {
             cause: cause.to_owned(),
             task,
             config: session.config,
+            classes: session.classes.into_iter().map(|pair| (pair.model_class, pair.schema_id)).collect(),
             parameters,
             created_at: session.created_at.to_string(),
             started_at: session.started_at.map(|time| time.to_string()),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pegboard_hub::labelling::answer;
+use pegboard_hub::labelling::media::media;
 use pegboard_model::{ApiKey, Asset, Project, Storage, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -41,9 +42,9 @@ pub struct ProjectAnswer {
     pub stages: Vec<Json>,
     /// Sets of assets.
     pub batches: Vec<BatchAnswer>,
-    /// How many assets it has. Null in lists.
+    /// How many assets it has.
     pub assets: Option<u64>,
-    /// How many tasks are in each stage. Empty in lists.
+    /// How many tasks are in each stage.
     pub tasks: BTreeMap<String, u64>,
     /// When it was made.
     pub created_at: String,
@@ -190,6 +191,12 @@ pub struct AssetAnswer {
     pub external_id: String,
     /// Where it can be fetched, or the text itself.
     pub data: String,
+    /// Of a file of this server: the link without scheme and host, good wherever the server is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What it is, told by its name: `image`, `video`, `audio`, `pdf`, `csv`, `markdown`, `text` or `other`.
+    #[serde(default)]
+    pub media: String,
     /// Names of batches.
     pub batches: Vec<String>,
     /// Width and height and the like.
@@ -197,14 +204,21 @@ pub struct AssetAnswer {
     pub metadata: Json,
     /// When it was made.
     pub created_at: String,
+    /// Its tasks, when they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskAnswer>,
 }
 
 impl AssetAnswer {
-    pub(crate) fn new(project: &Project, asset: &Asset, data: String) -> Self {
+    /// `link` makes a link of stored data; an empty base makes one without scheme and host.
+    pub(crate) fn new(project: &Project, asset: &Asset, base: &str, link: impl Fn(&str, &str) -> String) -> Self {
         Self {
             id: asset.id.to_string(),
             external_id: asset.external_id.clone(),
-            data,
+            data: link(base, &asset.data),
+            path: asset.own_file().map(|_| link("", &asset.data)),
+            media: media(asset).to_owned(),
+            tasks: Vec::new(),
             batches: project.batch_names(&asset.batches).into_iter().map(str::to_owned).collect(),
             metadata: asset.metadata.clone(),
             created_at: asset.created_at.to_string(),
@@ -219,6 +233,9 @@ pub struct AssetList {
     pub assets: Vec<AssetAnswer>,
     /// How many there are over all pages.
     pub total: u64,
+    /// Where the next page begins: its `after`. Null on the last page, and where assets are chosen by name or batch.
+    #[serde(default)]
+    pub next: Option<u64>,
 }
 
 /// A task.
@@ -245,6 +262,12 @@ pub struct TaskAnswer {
     /// `tools`, `classifications`, `relations`.
     #[schema(value_type = Object)]
     pub answer: Json,
+    /// A picture of what was painted: a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brush: Option<String>,
+    /// Milliseconds of work, in all stages.
+    #[serde(default)]
+    pub duration_ms: u64,
     /// When it was changed last.
     pub updated_at: String,
     /// Who answered last.
@@ -252,7 +275,8 @@ pub struct TaskAnswer {
 }
 
 impl TaskAnswer {
-    pub(crate) fn new(task: &Task, asset: &Asset) -> Self {
+    /// `link` makes a link of stored data; an empty base makes one without scheme and host.
+    pub(crate) fn new(task: &Task, asset: &Asset, link: impl Fn(&str, &str) -> String) -> Self {
         Self {
             id: task.id.to_string(),
             asset: asset.id.to_string(),
@@ -264,6 +288,8 @@ impl TaskAnswer {
             plugin: task.plugin.map(|state| state.as_str().to_owned()),
             plugin_note: task.plugin_note.clone(),
             answer: answer::write(&task.answer),
+            brush: task.brush_data_url.as_deref().map(|data| link("", data)),
+            duration_ms: task.duration_ms + task.past_duration_ms,
             updated_at: task.updated_at.to_string(),
             updated_by: task.updated_by.clone(),
         }

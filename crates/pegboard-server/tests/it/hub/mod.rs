@@ -7,6 +7,7 @@ mod matrix;
 mod native;
 mod raw;
 mod records;
+mod scripts;
 mod types;
 
 use serde_json::Value as Json;

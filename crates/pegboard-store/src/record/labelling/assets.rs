@@ -2,8 +2,9 @@
 
 use pegboard_model::{Asset, HubId};
 
+use super::super::hub::identity;
 use super::super::integer;
-use super::{cell, count, limit, one, placed, start};
+use super::{cell, count, limit, one, placed, start, storable};
 use crate::error::StoreError;
 use crate::labelling::{AssetQuery, Placed};
 use crate::store::Store;
@@ -15,7 +16,20 @@ const BY_EXTERNAL_ID: &str = "select document, id, ordinal from assets \
      where project = $1 and external_start = $2 and ordinal > $3 order by ordinal limit $4";
 const BY_DATA: &str = "select document, id, ordinal from assets \
      where project = $1 and data_start = $2 and ordinal > $3 order by ordinal limit $4";
-const COUNT: &str = "select count(*) from assets where project = $1";
+/// As it is written, or letters large and small alike.
+const NAMED: &str = "select document, id, ordinal from assets \
+     where project = $1 and (external_start like $2 escape '!' or lower(external_start) like $3 escape '!') \
+     order by ordinal limit $4 offset $5";
+/// An identity stands in a document between quotes, and nowhere else by chance.
+const IN_BATCH: &str = "select document, id, ordinal from assets \
+     where project = $1 and document like $2 order by ordinal limit $3 offset $4";
+const COUNT_NAMED: &str = "select count(*) from assets \
+     where project = $1 and (external_start like $2 escape '!' or lower(external_start) like $3 escape '!')";
+const COUNT_IN_BATCH: &str = "select count(*) from assets where project = $1 and document like $2";
+const BEFORE: &str = "select id from assets where project = $1 and ordinal < (select ordinal from assets where id = $2) \
+     order by ordinal desc limit 1";
+const AFTER: &str = "select id from assets where project = $1 and ordinal > (select ordinal from assets where id = $2) \
+     order by ordinal limit 1";
 
 impl Store {
     /// The asset of that id.
@@ -55,8 +69,40 @@ impl Store {
         placed(&self.read(FROM, vec![cell(project), limit(most), integer(skipped).into()]).await?)
     }
 
-    /// How many assets the project has.
-    pub async fn count_assets(&self, project: HubId) -> Result<u64, StoreError> {
-        count(&self.read(COUNT, vec![cell(project)]).await?)
+    /// Assets of the project with this text somewhere in the beginning (200 characters) of their external id, letters large or
+    /// small, after so many of them, oldest first; and how many there are. Looks at the name of every asset.
+    pub async fn assets_named(
+        &self,
+        project: HubId,
+        part: &str,
+        skipped: u64,
+        most: usize,
+    ) -> Result<(Vec<Placed<Asset>>, u64), StoreError> {
+        let pattern = format!("%{}%", storable(part).replace('!', "!!").replace('%', "!%").replace('_', "!_"));
+        let mut cells = vec![cell(project), pattern.as_str().into(), pattern.to_ascii_lowercase().into()];
+        let total = count(&self.read(COUNT_NAMED, cells.clone()).await?)?;
+        cells.extend([limit(most), integer(skipped).into()]);
+        Ok((placed(&self.read(NAMED, cells).await?)?, total))
+    }
+
+    /// Assets of the project in this batch, after so many of them, oldest first; and how many there are. Looks at every asset.
+    pub async fn assets_in_batch(
+        &self,
+        project: HubId,
+        batch: HubId,
+        skipped: u64,
+        most: usize,
+    ) -> Result<(Vec<Placed<Asset>>, u64), StoreError> {
+        let mut cells = vec![cell(project), format!("%\"{batch}\"%").into()];
+        let total = count(&self.read(COUNT_IN_BATCH, cells.clone()).await?)?;
+        cells.extend([limit(most), integer(skipped).into()]);
+        Ok((placed(&self.read(IN_BATCH, cells).await?)?, total))
+    }
+
+    /// The assets of the project before and after this one.
+    pub async fn asset_neighbours(&self, project: HubId, id: HubId) -> Result<(Option<HubId>, Option<HubId>), StoreError> {
+        let read = |rows: Vec<super::Row>| rows.first().map(|row| identity(row, 0)).transpose();
+        let before = read(self.read(BEFORE, vec![cell(project), cell(id)]).await?)?;
+        Ok((before, read(self.read(AFTER, vec![cell(project), cell(id)]).await?)?))
     }
 }

@@ -1,6 +1,6 @@
 //! Changes of assets and tasks as statements.
 
-use pegboard_model::{Asset, Task};
+use pegboard_model::{Asset, HubId, Task};
 
 use super::super::{Cell, Statement, Untouched, integer};
 use super::{cell, start};
@@ -29,10 +29,28 @@ impl Store {
     /// an asset is not there (any more).
     pub async fn apply_labels(&self, changes: Vec<LabelChange>) -> Result<(), StoreError> {
         let mut statements = Vec::with_capacity(changes.len());
+        // A deleted asset does not say whose it was.
+        let mut touched = Some(Vec::new());
         for change in changes {
+            match &change {
+                LabelChange::AssetCreated(asset) => touch(&mut touched, asset.project),
+                LabelChange::TaskCreated(task) | LabelChange::TaskChanged(task) => touch(&mut touched, task.project),
+                LabelChange::AssetDeleted(_) => touched = None,
+                LabelChange::AssetChanged(_) | LabelChange::StageLeft(_) | LabelChange::HistoryForgotten(_) => {}
+            }
             push(change, &mut statements)?;
         }
-        self.write(statements).await.map(drop)
+        let written = self.write(statements).await;
+        if let Some(counts) = self.counts() {
+            counts.forget(touched.as_deref());
+        }
+        written.map(drop)
+    }
+}
+
+fn touch(touched: &mut Option<Vec<HubId>>, project: HubId) {
+    if let Some(touched) = touched.as_mut().filter(|touched| touched.last() != Some(&project)) {
+        touched.push(project);
     }
 }
 

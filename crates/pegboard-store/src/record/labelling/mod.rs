@@ -3,6 +3,7 @@
 mod access;
 mod assets;
 mod change;
+mod counts;
 mod issues;
 mod projects;
 mod tasks;
@@ -13,6 +14,8 @@ use super::{Cell, Row, integer};
 use crate::document::{self, Document};
 use crate::error::StoreError;
 use crate::labelling::Placed;
+
+pub(crate) use counts::Counts;
 
 /// Characters of a text that its index holds: PostgreSQL's takes some 2,700 bytes.
 const START: usize = 200;

@@ -1,11 +1,9 @@
 //! Tasks and the stages that they have left.
 
-use std::collections::BTreeMap;
-
 use pegboard_model::{Asset, HubId, PastStage, PluginWait, Task};
 
 use super::super::{Cell, integer};
-use super::{all, cell, count, limit, one, ordinal, placed};
+use super::{all, cell, limit, one, ordinal, placed};
 use crate::document;
 use crate::error::StoreError;
 use crate::labelling::Placed;
@@ -24,9 +22,6 @@ const OF_ASSET: &str = "select document, id from tasks where asset = $1 order by
 const OF_ASSETS: &str = "select tasks.document, tasks.id from tasks join assets on assets.id = tasks.asset \
      where assets.project = $1 and assets.ordinal >= $2 and assets.ordinal <= $3 order by tasks.ordinal";
 const BY_PLUGIN: &str = "select document, id, ordinal from tasks where plugin = $1 and ordinal > $2 order by ordinal limit $3";
-const COUNT: &str = "select count(*) from tasks where project = $1";
-const COUNT_STAGE: &str = "select count(*) from tasks where project = $1 and stage = $2";
-const BY_STAGE: &str = "select stage, count(*) from tasks where project = $1 group by stage";
 const HISTORY: &str = "select document, id from past_stages where task = $1 order by ordinal";
 const HISTORIES: &str = "select past_stages.document, past_stages.id from tasks join past_stages on past_stages.task = tasks.id \
      where tasks.project = $1 and tasks.ordinal >= $2 and tasks.ordinal <= $3 order by past_stages.ordinal";
@@ -99,20 +94,6 @@ impl Store {
     /// Tasks in plugin stages of all projects that stand so, behind a place, oldest first.
     pub async fn tasks_by_plugin(&self, state: PluginWait, after: u64, most: usize) -> Result<Vec<Placed<Task>>, StoreError> {
         placed(&self.read(BY_PLUGIN, vec![Cell::Word(state.as_str()), integer(after).into(), limit(most)]).await?)
-    }
-
-    /// How many tasks the project has, in one stage or in all.
-    pub async fn count_tasks(&self, project: HubId, stage: Option<&str>) -> Result<u64, StoreError> {
-        match stage {
-            None => count(&self.read(COUNT, vec![cell(project)]).await?),
-            Some(stage) => count(&self.read(COUNT_STAGE, vec![cell(project), stage.into()]).await?),
-        }
-    }
-
-    /// How many tasks each stage of the project has; stages without any are not named.
-    pub async fn count_tasks_by_stage(&self, project: HubId) -> Result<BTreeMap<String, u64>, StoreError> {
-        let rows = self.read(BY_STAGE, vec![cell(project)]).await?;
-        rows.iter().map(|row| Ok((row.text(0)?.to_owned(), ordinal(row, 1)?))).collect()
     }
 
     /// Stages that the task has left, oldest first.

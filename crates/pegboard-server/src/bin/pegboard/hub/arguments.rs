@@ -36,11 +36,20 @@ pub(crate) enum HubCommand {
         client: ClientArguments,
     },
     /// List the organization's plugins.
-    #[command(after_help = "Examples:\n  pegboard hub ls\n  pegboard hub ls --installed --json")]
+    #[command(after_help = "Examples:\n  pegboard hub ls\n  pegboard hub ls --installed --json\n  pegboard hub ls --type export --live")]
     Ls {
         /// Those that are installed, whoever made them.
         #[arg(long)]
         installed: bool,
+        /// Those of this type.
+        #[arg(long = "type", value_name = "TYPE")]
+        plugin_type: Option<TypeWord>,
+        /// Those whose light is on.
+        #[arg(long)]
+        live: bool,
+        /// Those with this in their name or description.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
         #[command(flatten)]
         client: ClientArguments,
     },
@@ -82,6 +91,19 @@ pub(crate) enum HubCommand {
         plugin: String,
         #[command(flatten)]
         client: ClientArguments,
+    },
+    /// Print a script to begin with: it runs as it is.
+    #[command(
+        after_help = "Examples:\n  pegboard hub script Detector > detector.py\n  pegboard hub script Detector --client pegboard\n\nIt reads the secret from the variable PLUGIN_SECRET."
+    )]
+    Script {
+        /// Its id, or its name.
+        plugin: String,
+        /// What it imports.
+        #[arg(long, default_value = "imerit_ango", value_parser = ["imerit_ango", "pegboard"])]
+        client: String,
+        #[command(flatten)]
+        server: ClientArguments,
     },
     /// Install a plugin of the directory.
     #[command(after_help = "Example:\n  pegboard hub install 64e5f00d0000000000000001")]
@@ -387,6 +409,9 @@ pub(crate) struct RunArguments {
     /// Wait for the end.
     #[arg(long)]
     pub(crate) wait: bool,
+    /// Only say whether it could be run: config, classes and preset are checked, nothing is sent.
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) client: ClientArguments,
 }
@@ -396,6 +421,7 @@ impl HubCommand {
     pub(crate) fn client(&self) -> &ClientArguments {
         match self {
             Self::Run(run) => &run.client,
+            Self::Script { server, .. } => server,
             Self::Create { client, .. }
             | Self::Show { client, .. }
             | Self::Ls { client, .. }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 use crate::client::Client;
 use crate::failure::CommandFailure;
 use crate::output::Output;
-use arguments::HubCommand;
+use arguments::{HubCommand, TypeWord};
 
 pub(crate) async fn hub(client: &Client, command: &HubCommand, output: &Output) -> Result<(), CommandFailure> {
     match command {
@@ -22,8 +22,17 @@ pub(crate) async fn hub(client: &Client, command: &HubCommand, output: &Output) 
             plugins::create(client, plugin_type.word(), name, fields, output).await
         }
         HubCommand::Show { plugin, .. } => plugins::show(client, plugin, output).await,
-        HubCommand::Ls { installed, .. } => plugins::list(client, if *installed { "installed" } else { "own" }, output).await,
-        HubCommand::Directory { .. } => plugins::list(client, "directory", output).await,
+        HubCommand::Ls { installed, plugin_type, live, search, .. } => {
+            let filters = [
+                ("scope", Some(if *installed { "installed" } else { "own" })),
+                ("type", plugin_type.map(TypeWord::word)),
+                ("live", live.then_some("true")),
+                ("search", search.as_deref()),
+            ];
+            plugins::list(client, &filters, output).await
+        }
+        HubCommand::Directory { .. } => plugins::list(client, &[("scope", Some("directory"))], output).await,
+        HubCommand::Script { plugin, client: wanted, .. } => plugins::script(client, plugin, wanted, output).await,
         HubCommand::Edit { plugin, name, fields, .. } => plugins::edit(client, plugin, name.as_deref(), fields, output).await,
         HubCommand::Rm { plugin, .. } => plugins::delete(client, plugin, output).await,
         HubCommand::Rotate { plugin, .. } => plugins::rotate(client, plugin, output).await,

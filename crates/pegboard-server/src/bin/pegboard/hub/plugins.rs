@@ -1,7 +1,7 @@
 //! Remote plugins' records on the command line.
 
 use pegboard_model::Error;
-use pegboard_server::shape::{HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade};
+use pegboard_server::shape::{HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade, HubScriptList};
 use serde_json::{Map, Value as Json};
 
 use super::arguments::PluginFields;
@@ -82,10 +82,24 @@ pub(crate) async fn remove(client: &Client, plugin: &str, output: &Output) -> Re
     Ok(())
 }
 
-pub(crate) async fn list(client: &Client, scope: &str, output: &Output) -> Result<(), CommandFailure> {
+/// The script for one of the clients, on standard output.
+pub(crate) async fn script(client: &Client, plugin: &str, wanted: &str, output: &Output) -> Result<(), CommandFailure> {
+    let list: HubScriptList = client.get(&["hub", "plugins", plugin, "scripts"], &[]).await?;
+    if let Some(script) = list.scripts.into_iter().find(|script| script.client == wanted) {
+        if output.json {
+            output.data(&script);
+        } else {
+            output.line(script.script.trim_end());
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn list(client: &Client, filters: &[(&str, Option<&str>)], output: &Output) -> Result<(), CommandFailure> {
     let (mut all, mut after) = (Vec::new(), None::<String>);
     loop {
-        let mut query = vec![("scope", scope), ("limit", "1000")];
+        let mut query = vec![("limit", "1000")];
+        query.extend(filters.iter().filter_map(|(key, value)| Some((*key, (*value)?))));
         query.extend(after.as_deref().map(|after| ("after", after)));
         let page: HubPluginList = client.get(&["hub", "plugins"], &query).await?;
         all.extend(page.plugins);

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pegboard_model::Error;
-use pegboard_server::shape::{HubLogPage, HubRunBody, HubSessionAnswer, HubSessionList};
+use pegboard_server::shape::{HubLogPage, HubRunBody, HubRunCheck, HubSessionAnswer, HubSessionList};
 use serde_json::{Map, Value as Json, json};
 
 use super::arguments::{RunArguments, text};
@@ -22,6 +22,15 @@ pub(crate) async fn run(client: &Client, run: &RunArguments, output: &Output) ->
         preset: run.preset.clone(),
         timeout_ms: run.timeout.map(milliseconds),
     };
+    if run.check {
+        let check: HubRunCheck = client.post(&["hub", "plugins", &run.plugin, "check"], &body).await?;
+        if output.json {
+            output.data(&check);
+        } else {
+            output.note(if check.live { "it can be run" } else { "it can be run once the plugin is connected" });
+        }
+        return Ok(());
+    }
     let session: HubSessionAnswer = client.post(&["hub", "plugins", &run.plugin, "sessions"], &body).await?;
     if run.wait {
         return wait(client, session, output).await;
