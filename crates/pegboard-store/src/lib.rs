@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod change;
 pub mod error;
 pub mod labelling;
@@ -23,6 +24,7 @@ mod record;
 mod sessions;
 mod sqlite;
 
+pub use backup::{Holdings, Piece, Restoration, Snapshot, Table};
 pub use change::{Change, RunFilter, StoredEvent, StoredLine};
 pub use error::StoreError;
 pub use labelling::{AssetQuery, LabelChange, Placed};
