@@ -15,6 +15,7 @@ pub mod link;
 pub mod options;
 pub mod plugins;
 pub mod presence;
+pub mod secrets;
 pub mod sessions;
 pub mod wire;
 
@@ -34,4 +35,5 @@ pub use link::{Ending, Link};
 pub use options::{HubOptions, SessionLimits};
 pub use plugins::{PluginEdit, PluginScope};
 pub use presence::Presence;
+pub use secrets::{SecretEdit, Secrets};
 pub use sessions::{RunRequest, SessionView};

@@ -10,6 +10,7 @@ use pegboard_hub::{Hub, Labelling};
 use pegboard_store::Store;
 use tokio::sync::Mutex;
 
+use crate::api::shape::StoreStatus;
 use crate::config::Settings;
 use crate::dashboard::Dashboard;
 use crate::flowdapt::Sampler;
@@ -63,6 +64,8 @@ pub struct Shared {
     pub(crate) dashboard: Dashboard,
     /// Templates of the pages.
     pub(crate) pages: Pages,
+    /// What the store held when it was counted last.
+    pub(crate) counted: Mutex<Option<(Instant, StoreStatus)>>,
     pub(crate) started: Instant,
     /// Held while a plugin's record is copied from the engine to the store, so that an older copy never lands last.
     pub(crate) directory: Mutex<()>,
@@ -89,6 +92,7 @@ impl App {
             polls,
             dashboard: Dashboard::default(),
             pages: Pages::default(),
+            counted: Mutex::default(),
             started,
             directory,
         }))

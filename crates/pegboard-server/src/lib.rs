@@ -8,6 +8,7 @@
 mod ango;
 mod api;
 mod app;
+pub mod backup;
 mod catalog;
 pub mod config;
 mod dashboard;

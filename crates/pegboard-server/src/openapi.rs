@@ -6,7 +6,7 @@ use utoipa::openapi::{OpenApi as Made, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{
-    apply, catalog, configs, dashboard, events, health, hub, keys, labelling, news, notices, plugins, projects, runs, search, status, triggers,
+    administration, apply, catalog, configs, dashboard, events, health, hub, keys, labelling, lineage, news, notices, plugins, projects, runs, search, status, triggers,
     workers, workflows,
 };
 
@@ -19,12 +19,14 @@ use crate::api::{
         dashboard::list, dashboard::reload,
         plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
         workers::list,
-        apply::apply, workflows::list, workflows::show, workflows::apply, workflows::put, workflows::delete,
+        apply::apply, workflows::list, workflows::show, workflows::apply, workflows::put, workflows::delete, workflows::document,
+        workflows::preview, workflows::parameters,
         catalog::list, catalog::show, catalog::create, catalog::amend, catalog::delete, catalog::rows, catalog::statistics,
         catalog::outliers, catalog::file, catalog::query, catalog::upload,
-        configs::list, configs::show, configs::apply, configs::put, configs::delete,
-        triggers::list, triggers::show, triggers::apply, triggers::put, triggers::delete,
+        configs::list, configs::show, configs::apply, configs::put, configs::delete, configs::document,
+        triggers::list, triggers::show, triggers::apply, triggers::put, triggers::delete, triggers::document,
         runs::list, runs::show, runs::start, runs::cancel, runs::resume, runs::result, runs::log, runs::events, runs::delete,
+        lineage::of_run, lineage::lineage,
         hub::plugins::list, hub::plugins::show, hub::plugins::create, hub::plugins::update, hub::plugins::remove, hub::plugins::rotate,
         hub::hosting::host, hub::hosting::unhost, hub::hosting::restart, hub::hosting::log,
         hub::plugins::install, hub::plugins::uninstall, hub::sessions::run, hub::sessions::list, hub::sessions::show,
@@ -34,6 +36,8 @@ use crate::api::{
         projects::rerun, projects::create_batch,
         labelling::assets, labelling::import_assets, labelling::import_labels, labelling::tasks, labelling::upload, labelling::export,
         keys::list, keys::create, keys::revoke, keys::storages, keys::create_storage, keys::delete_storage,
+        administration::back_up, administration::secrets, administration::set_secret, administration::delete_secret,
+        administration::environments, administration::prune_environments, administration::details, administration::test_storage,
         health::health, health::ready, health::metrics,
     ),
     tags(
@@ -46,6 +50,7 @@ use crate::api::{
         (name = "hub", description = "Remote plugins: scripts that connect to the server, and their sessions"),
         (name = "projects", description = "What is labelled, with which classes, on which way"),
         (name = "keys", description = "Keys of Ango's HTTP dialect, and credentials of storages"),
+        (name = "administration", description = "Backups, secrets, environments, how the server is"),
         (name = "dashboard", description = "Panels, views and pages on the catalog's artifact pages"),
         (name = "workers", description = "Processes that run plugins' code"),
         (name = "server", description = "The server about itself"),

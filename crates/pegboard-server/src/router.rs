@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
-    apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, plugins, projects, runs, search, status,
+    administration, apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, lineage, news, notices, plugins, projects, runs, search, status,
     triggers, workers, workflows,
 };
 use crate::app::App;
@@ -39,16 +39,22 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/workers", get(workers::list))
         .route("/api/v1/workflows", get(workflows::list).post(workflows::apply))
         .route("/api/v1/workflows/{name}", get(workflows::show).put(workflows::put).delete(workflows::delete))
+        .route("/api/v1/workflows/{name}/document", get(workflows::document))
+        .route("/api/v1/workflows/{name}/preview", get(workflows::preview))
+        .route("/api/v1/workflows/{name}/parameters", get(workflows::parameters))
         .route("/api/v1/configs", get(configs::list).post(configs::apply))
         .route("/api/v1/configs/{name}", get(configs::show).put(configs::put).delete(configs::delete))
+        .route("/api/v1/configs/{name}/document", get(configs::document))
         .route("/api/v1/triggers", get(triggers::list).post(triggers::apply))
         .route("/api/v1/triggers/{name}", get(triggers::show).put(triggers::put).delete(triggers::delete))
+        .route("/api/v1/triggers/{name}/document", get(triggers::document))
         .route("/api/v1/apply", post(apply::apply))
         .route("/api/v1/runs", get(runs::list).post(runs::start))
         .route("/api/v1/runs/{id}", delete(runs::delete).get(runs::show))
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/runs/{id}/result", get(runs::result))
+        .route("/api/v1/runs/{id}/artifacts", get(lineage::of_run))
         .route("/api/v1/runs/{id}/log", get(runs::log))
         .route("/api/v1/runs/{id}/events", get(runs::events))
         .route("/api/v1/hub/plugins", get(plugins_of_hub::list).post(plugins_of_hub::create))
@@ -82,6 +88,13 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/keys/{id}", delete(keys::revoke))
         .route("/api/v1/storages", get(keys::storages).post(keys::create_storage))
         .route("/api/v1/storages/{id}", delete(keys::delete_storage))
+        .route("/api/v1/storages/{id}/test", post(administration::test_storage))
+        .route("/api/v1/backups", post(administration::back_up))
+        .route("/api/v1/secrets", get(administration::secrets))
+        .route("/api/v1/secrets/{name}", put(administration::set_secret).delete(administration::delete_secret))
+        .route("/api/v1/environments", get(administration::environments))
+        .route("/api/v1/environments/prune", post(administration::prune_environments))
+        .route("/api/v1/status/details", get(administration::details))
         .route("/api/v1/catalog/query", post(catalog::query))
         .route("/api/v1/catalog/uploads", post(catalog::upload))
         .route("/api/v1/catalog/{kind}", get(catalog::list))
@@ -89,6 +102,7 @@ pub(crate) fn router(app: App) -> Router {
             "/api/v1/catalog/{kind}/{name}",
             get(catalog::show).post(catalog::create).patch(catalog::amend).delete(catalog::delete),
         )
+        .route("/api/v1/catalog/{kind}/{name}/lineage", get(lineage::lineage))
         .route("/api/v1/catalog/{kind}/{name}/rows", get(catalog::rows))
         .route("/api/v1/catalog/{kind}/{name}/statistics", get(catalog::statistics))
         .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))

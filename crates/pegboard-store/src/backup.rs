@@ -280,7 +280,10 @@ impl Restoration {
         let begun = async {
             let staged = StoreOptions { directory: staging.clone(), ..options.clone() };
             let objects = Arc::new(Objects::open(&staged).await?);
-            if !replace && options.s3.is_some() && let Some(first) = objects.all_keys().await?.first() {
+            if !replace
+                && options.s3.is_some()
+                && let Some(first) = objects.all_keys().await?.first()
+            {
                 return Err(StoreError::NotEmpty(format!("object {first} of the bucket")));
             }
             let records = match &options.postgres_url {
@@ -376,7 +379,8 @@ fn take_place(directory: &Path, staging: &Path) -> Result<Option<PathBuf>, Store
         new.retain(|name| name != "pegboard.toml");
     }
     // A database's log and index belong to it.
-    let is_replaced = |name: &&String| new.contains(name) || (name.starts_with("pegboard.db") && new.iter().any(|name| name == "pegboard.db"));
+    let is_replaced =
+        |name: &&String| new.contains(name) || (name.starts_with("pegboard.db") && new.iter().any(|name| name == "pegboard.db"));
     let old: Vec<&String> = held.iter().filter(is_replaced).collect();
     let rename = |from: PathBuf, to: PathBuf| std::fs::rename(&from, to).map_err(|error| from_io(&from, &error));
     let mut former = None;

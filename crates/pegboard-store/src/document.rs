@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use pegboard_model::{
     ApiKey, Artifact, Asset, Event, Issue, Organization, PastStage, PluginRecord, Preset, Project, RemotePlugin, Resource,
-    ResourceSpec, Run, Session, StageRun, Storage, Task, User,
+    ResourceSpec, Run, Secret, Session, StageRun, Storage, Task, User,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,7 @@ documents! {
     PastStage: "past_stage",
     Issue: "issue",
     Storage: "storage",
+    Secret: "secret",
 }
 
 /// The version that is written.
@@ -155,6 +156,7 @@ mod tests {
         check::<PastStage>();
         check::<Issue>();
         check::<Storage>();
+        check::<Secret>();
         check::<Artifact>();
         check::<RemotePlugin>();
         check::<Preset>();

@@ -25,10 +25,10 @@ mod sessions;
 mod sqlite;
 
 pub use backup::{Holdings, Piece, Restoration, Snapshot, Table};
-pub use change::{Change, RunFilter, StoredEvent, StoredLine};
+pub use change::{Change, LogFilter, RunFilter, StoredEvent, StoredLine};
 pub use error::StoreError;
 pub use labelling::{AssetQuery, LabelChange, Placed};
-pub use object::{ObjectWriter, RemoteFolder};
+pub use object::{Bucket, ObjectWriter, RemoteFolder, probe};
 pub use options::{S3Options, StoreOptions};
 pub use sessions::{SessionFilter, StoredSessionLine};
 pub use store::Store;

@@ -1,5 +1,6 @@
 //! The table of pages, an area to a file.
 
+mod administration;
 mod hub;
 mod overview;
 mod projects;
@@ -9,7 +10,7 @@ use super::ask::{Ask, Refused};
 use super::page::Page;
 
 /// Every area's pages.
-pub(super) const AREAS: &[&[Page]] = &[overview::PAGES, hub::PAGES, workflows::PAGES, projects::PAGES];
+pub(super) const AREAS: &[&[Page]] = &[overview::PAGES, hub::PAGES, workflows::PAGES, projects::PAGES, administration::PAGES];
 
 /// An answer without which there is no page.
 const fn must(name: &'static str, path: &'static str) -> Ask {

@@ -6,6 +6,7 @@
 mod folder;
 mod key;
 mod local;
+mod probe;
 mod s3;
 mod stream;
 
@@ -19,6 +20,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 
 pub use folder::RemoteFolder;
+pub use probe::{Bucket, probe};
 pub use stream::ObjectWriter;
 
 use crate::backup::{Keeping, SharedKeeping};

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod change;
+mod counts;
 mod events;
 mod hub;
 mod labelling;
@@ -12,6 +13,7 @@ mod log;
 mod plugins;
 mod resources;
 mod runs;
+mod secrets;
 mod sessions;
 
 use std::sync::Arc;

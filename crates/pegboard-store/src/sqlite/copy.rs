@@ -32,7 +32,10 @@ fn read_tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
         let mut statement = connection.prepare(sql)?;
         statement.query_map([parameter], |row| row.get(0))?.collect()
     };
-    let names = texts("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' and name <> ?1 order by rowid", "meta")?;
+    let names = texts(
+        "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' and name <> ?1 order by rowid",
+        "meta",
+    )?;
     let mut left = Vec::new();
     for name in names {
         let columns = texts("select name from pragma_table_info(?1) order by cid", &name)?;
@@ -84,8 +87,7 @@ fn say_all(path: &Path, tables: &[Table], mut pieces: Pieces, begun: &mut dyn Fn
     begun();
     let sender = pieces.sender();
     for (position, table) in tables.iter().enumerate() {
-        let mut statement =
-            connection.prepare(&format!("select {} from \"{}\"", names(table), table.name)).map_err(failed)?;
+        let mut statement = connection.prepare(&format!("select {} from \"{}\"", names(table), table.name)).map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let row = queries::row(row, table.columns.len()).map_err(failed)?;

@@ -97,7 +97,8 @@ async fn from_each_back_end_to_each() {
         check(local).await;
         if let Some(server) = variable("PEGBOARD_TEST_POSTGRES_URL") {
             let schema = Schema::create(&server).await;
-            let options = StoreOptions { postgres_url: Some(schema.url()), ..StoreOptions::local(directory.path().join("other")) };
+            let options =
+                StoreOptions { postgres_url: Some(schema.url()), ..StoreOptions::local(directory.path().join("other")) };
             put(&taken, &options, false).await.unwrap();
             check(options.clone()).await;
             let elsewhere = StoreOptions { directory: directory.path().join("third"), ..options };
@@ -129,7 +130,8 @@ async fn a_snapshot_is_of_one_instant_and_keeps_its_objects() {
         store.put_object(&kept, Bytes::from_static(b"again")).await.unwrap();
         let taken = take(snapshot).await;
         let rows = |table: &str| {
-            let lines = taken.rows.iter().filter(|(name, _)| name == table).flat_map(|(_, lines)| lines.split(|byte| *byte == b'\n'));
+            let lines =
+                taken.rows.iter().filter(|(name, _)| name == table).flat_map(|(_, lines)| lines.split(|byte| *byte == b'\n'));
             lines.filter(|line| !line.is_empty()).count()
         };
         assert_eq!((rows("runs"), rows("logs"), rows("resources")), (3, 3, 1));
@@ -178,7 +180,12 @@ async fn what_is_there_is_not_lost() {
         all.into_iter().map(|workflow| workflow.metadata.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(names(Store::open(to.clone()).await.unwrap()).await, ["old"], "as before");
-    assert!(!std::fs::read_dir(&to.directory).unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("restoring")));
+    assert!(
+        !std::fs::read_dir(&to.directory)
+            .unwrap()
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("restoring"))
+    );
 
     let store = Store::open(from).await.unwrap();
     let taken = take(store.snapshot().await.unwrap()).await;

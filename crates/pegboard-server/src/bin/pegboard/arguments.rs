@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pegboard_server::config::{FlagValue, Sources};
 
+use crate::administration::AdministrationCommand;
 use crate::new::NewCommand;
 use crate::project::{KeyCommand, ProjectCommand, StorageCommand};
 
@@ -189,6 +190,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    #[command(flatten)]
+    Administration(AdministrationCommand),
     /// Write a new plugin to begin with: a package with stages, or a file for the dashboard.
     New {
         #[command(subcommand)]
@@ -489,6 +492,9 @@ impl Arguments {
                 Some(listen),
             );
         }
+        if let Command::Administration(command) = &self.command {
+            sources = sources.flag("--data", "server.data", command.data());
+        }
         if let Command::Check { data, .. } = &self.command {
             sources = sources.flag("--data", "server.data", data.clone());
         }
@@ -530,6 +536,7 @@ impl Command {
             Self::Project { command } => Some(command.client()),
             Self::Key { command } => Some(command.client()),
             Self::Storage { command } => Some(command.client()),
+            Self::Administration(command) => command.client(),
             Self::Serve { .. }
             | Self::Demo { .. }
             | Self::Config { .. }

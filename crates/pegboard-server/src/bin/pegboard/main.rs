@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod administration;
 mod apply;
 mod arguments;
 mod catalog;
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use pegboard_server::Settings;
 
+use crate::administration::AdministrationCommand;
 use crate::arguments::{Arguments, Command, PluginCommand, RunCommand};
 use crate::client::Client;
 use crate::failure::CommandFailure;
@@ -76,6 +78,10 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> 
         Command::Check { place, .. } => {
             let settings = settings()?;
             on_threads(settings.server.threads, check::check(settings, place, output))
+        }
+        Command::Administration(command @ AdministrationCommand::Restore { .. }) => {
+            let settings = settings()?;
+            on_threads(settings.server.threads, administration::restore(&settings, command, output))
         }
         Command::Serve { .. } => {
             let settings = settings()?;
@@ -130,6 +136,7 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         Command::Project { command } => project::project(&client, command, output).await,
         Command::Key { command } => project::key(&client, command, output).await,
         Command::Storage { command } => project::storage(&client, command, output).await,
+        Command::Administration(command) => administration::administration(&client, command, output).await,
         Command::Serve { .. }
         | Command::Demo { .. }
         | Command::Config { .. }

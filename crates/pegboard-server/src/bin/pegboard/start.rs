@@ -52,8 +52,10 @@ impl Server {
         // So that `pegboard.catalog` finds its server from inside of a stage.
         options.variables.push(("PEGBOARD_URL".to_owned(), format!("http://{address}")));
         let engine = Engine::start(options, environments).await?;
-        engine.activate(known_plugins(&store).await?);
         let (hub, labelling) = start_hub(&settings, &store, address, was_kept).await?;
+        // Before the plugins are known: their workers start with them.
+        engine.grant(labelling.secrets().granted().await?);
+        engine.activate(known_plugins(&store).await?);
         let runner = Arc::new(RunnerRouter::new(engine.runner(), hub.clone()));
         let flow = Flow::start(settings.flow.clone(), store.clone(), runner).await?;
         let shutdown = Shutdown::default();
