@@ -7,10 +7,11 @@ use minijinja::{AutoEscape, Environment};
 use pegboard_model::Timestamp;
 use serde_json::Value as Json;
 
-use super::{assets, words};
+use super::{assets, drawing, words};
 
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    drawing::add(environment);
     environment.add_function("asset", |name: String| assets::link(&name));
     environment.add_filter("ago", |time: Option<String>| {
         time.map_or_else(String::new, |time| words::ago(&time, Timestamp::from(SystemTime::now())))
