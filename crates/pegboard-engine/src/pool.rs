@@ -142,6 +142,8 @@ struct State {
     start_failed: bool,
     /// The code has changed under this generation: no worker joins those that it has.
     frozen: bool,
+    /// The next worker that finds nothing to do leaves.
+    resting: bool,
     /// Workers that died and have not been replaced.
     lost: u64,
     /// Since when calls have been waiting without a break.
@@ -251,6 +253,7 @@ impl Pool {
             state.lost = 0;
             state.unavailable = None;
             state.idle.clear();
+            state.resting = false;
             let former = state.generation.replace(Arc::clone(&generation));
             let task = seat::serve(Arc::clone(self), Arc::clone(&generation), seat, status, Some(worker));
             self.spawn(&generation, task);
@@ -293,6 +296,19 @@ impl Pool {
         }
         drop(state);
         CallStream::new(Arc::clone(self), ticket, receiver, cancel)
+    }
+
+    /// Sends the workers away as soon as nobody needs them; the next call starts one again. For pools whose workers are alike
+    /// however often they begin anew.
+    pub(crate) fn rest(&self) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        for (number, _) in std::mem::take(&mut state.idle) {
+            if let Some(seat) = state.seats.get_mut(&number) {
+                seat.phase = Phase::Leaving;
+            }
+        }
+        state.resting = state.seats.values().any(|seat| !matches!(seat.phase, Phase::Leaving));
     }
 
     /// Takes no more calls, refuses those that wait, sends idle workers away. Running calls go on.
@@ -370,6 +386,7 @@ impl Pool {
 
     /// Gives a call to the worker that was used last, or queues it.
     fn place(self: &Arc<Self>, state: &mut State, mut job: Job) {
+        state.resting = false;
         while let Some((number, hand)) = state.idle.pop() {
             if let Some(seat) = state.seats.get_mut(&number) {
                 seat.phase = Phase::busy(&job);

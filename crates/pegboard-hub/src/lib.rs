@@ -36,4 +36,4 @@ pub use options::{HubOptions, SessionLimits};
 pub use plugins::{PluginEdit, PluginScope};
 pub use presence::Presence;
 pub use secrets::{SecretEdit, Secrets};
-pub use sessions::{RunRequest, SessionView};
+pub use sessions::{RunRequest, SessionView, session_not_found};

@@ -5,32 +5,48 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::routing::{delete, get, post, put};
 use pegboard_model::Error;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::access::{Access, Gate, Route, Routes, delete, gate, get, inner_gate, post, put};
 use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
-    administration, apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, lineage, news, notices, plugins, projects, runs, search, status,
-    triggers, workers, workflows,
+    administration, apply, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, lineage, news, notices, organizations,
+    plugins, projects, runs, search, session, status, triggers, users, workers, workflows,
 };
 use crate::app::App;
 use crate::error::{ApiError, panicked};
-use crate::guard::guard;
 use crate::record::record;
 use crate::remainder::read_remainder;
 use crate::{ango, dashboard, flowdapt, hub, openapi, ui};
 
-pub(crate) fn router(app: App) -> Router {
-    let body_limit = app.settings.server.body_limit;
-    let message_limit = app.settings.hub.message_limit;
-    let api = Router::new()
+/// Our own API: what the pages ask, too.
+fn api() -> Routes {
+    Routes::new().merge(of_the_server()).merge(of_organizations()).merge(people())
+}
+
+/// Every route, and who may ask for it. `asked` is what the pages ask.
+fn routes(message_limit: usize, asked: &Router<App>) -> Routes {
+    api()
+        .merge(ui::routes(asked))
+        .merge(dashboard::routes())
+        .merge(flowdapt::routes())
+        .merge(hub::routes(message_limit))
+        .merge(ango::routes())
+}
+
+/// What each route asks for, in the order in which they were added.
+pub fn listed() -> Vec<Route> {
+    routes(0, &api().into_parts().0).table().to_vec()
+}
+
+/// What the server itself has, which is its first organization's.
+fn of_the_server() -> Routes {
+    Routes::new()
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/status", get(status::status))
-        .route("/api/v1/settings", get(status::settings))
+        .route("/api/v1/settings", get(status::settings).needs(Access::Admin))
         .route("/api/v1/news", get(news::news))
-        .route("/api/v1/notices", get(notices::list))
-        .route("/api/v1/search", get(search::search))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/plugins", get(plugins::list).post(plugins::install))
         .route("/api/v1/plugins/{name}", get(plugins::show).delete(plugins::uninstall))
@@ -57,6 +73,37 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/runs/{id}/artifacts", get(lineage::of_run))
         .route("/api/v1/runs/{id}/log", get(runs::log))
         .route("/api/v1/runs/{id}/events", get(runs::events))
+        .route("/api/v1/catalog/query", post(catalog::query).needs(Access::Viewer))
+        .route("/api/v1/catalog/uploads", post(catalog::upload))
+        .route("/api/v1/catalog/{kind}", get(catalog::list))
+        .route(
+            "/api/v1/catalog/{kind}/{name}",
+            get(catalog::show).post(catalog::create).patch(catalog::amend).delete(catalog::delete),
+        )
+        .route("/api/v1/catalog/{kind}/{name}/lineage", get(lineage::lineage))
+        .route("/api/v1/catalog/{kind}/{name}/rows", get(catalog::rows))
+        .route("/api/v1/catalog/{kind}/{name}/statistics", get(catalog::statistics))
+        .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))
+        .route("/api/v1/catalog/{kind}/{name}/files/{role}", get(catalog::file))
+        .route("/api/v1/dashboard/plugins", get(dashboard_api::list))
+        .route("/api/v1/dashboard/plugins/{id}/reload", post(dashboard_api::reload))
+        .route("/api/v1/backups", post(administration::back_up).needs(Access::Admin))
+        .route("/api/v1/secrets", get(administration::secrets).needs(Access::Admin))
+        .route("/api/v1/secrets/{name}", put(administration::set_secret).delete(administration::delete_secret).needs(Access::Admin))
+        .route("/api/v1/environments", get(administration::environments).needs(Access::Admin))
+        .route("/api/v1/environments/prune", post(administration::prune_environments).needs(Access::Admin))
+        .route("/api/v1/status/details", get(administration::details).needs(Access::Admin))
+        .route("/-/metrics", get(health::metrics))
+        .of_the_server()
+        .route("/-/health", get(health::health).needs(Access::Open))
+        .route("/-/ready", get(health::ready).needs(Access::Open))
+}
+
+/// What belongs to the organization of whoever asks.
+fn of_organizations() -> Routes {
+    Routes::new()
+        .route("/api/v1/notices", get(notices::list))
+        .route("/api/v1/search", get(search::search))
         .route("/api/v1/hub/plugins", get(plugins_of_hub::list).post(plugins_of_hub::create))
         .route("/api/v1/hub/plugins/{id}", get(plugins_of_hub::show).put(plugins_of_hub::update).delete(plugins_of_hub::remove))
         .route("/api/v1/hub/plugins/{id}/secret", post(plugins_of_hub::rotate))
@@ -84,47 +131,48 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/projects/{id}/tasks", get(labelling::tasks))
         .route("/api/v1/projects/{id}/uploads", post(labelling::upload))
         .route("/api/v1/projects/{id}/exports", post(labelling::export))
-        .route("/api/v1/keys", get(keys::list).post(keys::create))
-        .route("/api/v1/keys/{id}", delete(keys::revoke))
-        .route("/api/v1/storages", get(keys::storages).post(keys::create_storage))
-        .route("/api/v1/storages/{id}", delete(keys::delete_storage))
-        .route("/api/v1/storages/{id}/test", post(administration::test_storage))
-        .route("/api/v1/backups", post(administration::back_up))
-        .route("/api/v1/secrets", get(administration::secrets))
-        .route("/api/v1/secrets/{name}", put(administration::set_secret).delete(administration::delete_secret))
-        .route("/api/v1/environments", get(administration::environments))
-        .route("/api/v1/environments/prune", post(administration::prune_environments))
-        .route("/api/v1/status/details", get(administration::details))
-        .route("/api/v1/catalog/query", post(catalog::query))
-        .route("/api/v1/catalog/uploads", post(catalog::upload))
-        .route("/api/v1/catalog/{kind}", get(catalog::list))
+        .route("/api/v1/keys", get(keys::list).post(keys::create).needs(Access::Viewer))
+        .route("/api/v1/keys/{id}", delete(keys::revoke).needs(Access::Viewer))
+        .route("/api/v1/storages", get(keys::storages).post(keys::create_storage).needs(Access::Admin))
+        .route("/api/v1/storages/{id}", delete(keys::delete_storage).needs(Access::Admin))
+        .route("/api/v1/storages/{id}/test", post(administration::test_storage).needs(Access::Admin))
+}
+
+/// Coming in, and people.
+fn people() -> Routes {
+    Routes::new()
         .route(
-            "/api/v1/catalog/{kind}/{name}",
-            get(catalog::show).post(catalog::create).patch(catalog::amend).delete(catalog::delete),
+            "/api/v1/session",
+            get(session::show).post(session::sign_in).needs(Access::Open).and(delete(session::sign_out).needs(Access::Viewer)),
         )
-        .route("/api/v1/catalog/{kind}/{name}/lineage", get(lineage::lineage))
-        .route("/api/v1/catalog/{kind}/{name}/rows", get(catalog::rows))
-        .route("/api/v1/catalog/{kind}/{name}/statistics", get(catalog::statistics))
-        .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))
-        .route("/api/v1/catalog/{kind}/{name}/files/{role}", get(catalog::file))
-        .route("/api/v1/dashboard/plugins", get(dashboard_api::list))
-        .route("/api/v1/dashboard/plugins/{id}/reload", post(dashboard_api::reload))
-        .route("/-/health", get(health::health))
-        .route("/-/ready", get(health::ready))
-        .route("/-/metrics", get(health::metrics));
-    let pages = ui::routes(&api);
-    let routes = api
-        .merge(pages)
-        .merge(dashboard::routes())
-        .merge(flowdapt::routes())
-        .merge(hub::routes(message_limit))
-        .merge(ango::routes())
+        .route("/api/v1/session/password", put(session::change_password).needs(Access::Viewer))
+        .route("/api/v1/sessions", get(session::list).delete(session::end_all).needs(Access::Viewer))
+        .route("/api/v1/sessions/{id}", delete(session::end).needs(Access::Viewer))
+        .route("/api/v1/links/{token}", get(session::link).post(session::redeem).needs(Access::Open))
+        .route("/api/v1/users", get(users::list).post(users::create).needs(Access::Admin))
+        .route("/api/v1/users/{email}", get(users::show).patch(users::change).delete(users::remove).needs(Access::Admin))
+        .route("/api/v1/users/{email}/link", post(users::link).needs(Access::Admin))
+        .route("/api/v1/audit", get(audit::list).needs(Access::Admin))
+        .merge(
+            Routes::new()
+                .route("/api/v1/organizations", get(organizations::list).post(organizations::create).needs(Access::Admin))
+                .of_the_server(),
+        )
+}
+
+pub(crate) fn router(app: App) -> Router {
+    let body_limit = app.settings.server.body_limit;
+    // Pages ask in process, past the door: whoever looks at a page may see in it what they may ask for themselves.
+    let (asked, table) = api().into_parts();
+    let asked = asked.layer(from_fn_with_state(Gate::new(app.clone(), table), inner_gate));
+    let (routes, table) = routes(app.settings.hub.message_limit, &asked).into_parts();
+    let routes = routes
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), ui::refusal::as_page))
-        .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn_with_state(Gate::new(app.clone(), table), gate))
         .layer(from_fn_with_state(app.clone(), flowdapt::door))
         .layer(from_fn_with_state(app.clone(), record))
         .layer(from_fn(read_remainder))

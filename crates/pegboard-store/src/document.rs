@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use pegboard_model::{
-    ApiKey, Artifact, Asset, Event, Issue, Organization, PastStage, PluginRecord, Preset, Project, RemotePlugin, Resource,
-    ResourceSpec, Run, Secret, Session, StageRun, Storage, Task, User,
+    ApiKey, Artifact, Asset, AuditEntry, Event, Issue, OneTimeLink, Organization, Password, PastStage, PluginRecord, Preset,
+    Project, RemotePlugin, Resource, ResourceSpec, Run, Secret, Session, SignIn, StageRun, Storage, Task, User,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,10 @@ documents! {
     Issue: "issue",
     Storage: "storage",
     Secret: "secret",
+    Password: "password",
+    SignIn: "sign_in",
+    OneTimeLink: "one_time_link",
+    AuditEntry: "audit_entry",
 }
 
 /// The version that is written.
@@ -161,6 +165,10 @@ mod tests {
         check::<RemotePlugin>();
         check::<Preset>();
         check::<Session>();
+        check::<Password>();
+        check::<SignIn>();
+        check::<OneTimeLink>();
+        check::<AuditEntry>();
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod labelling;
 pub mod options;
 pub mod store;
 
+mod audit;
 mod document;
 mod lock;
 mod object;
@@ -24,6 +25,7 @@ mod record;
 mod sessions;
 mod sqlite;
 
+pub use audit::{AuditPage, StoredAuditEntry};
 pub use backup::{Holdings, Piece, Restoration, Snapshot, Table};
 pub use change::{Change, LogFilter, RunFilter, StoredEvent, StoredLine};
 pub use error::StoreError;

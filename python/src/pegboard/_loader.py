@@ -20,6 +20,7 @@ from typing import Any
 
 from pegboard._binding import Plan
 from pegboard._errors import TargetError
+from pegboard._imported import last_imported, modules_since
 from pegboard._user_modules import NAME as USER_MODULES
 from pegboard._user_modules import Stamps
 
@@ -59,7 +60,7 @@ class Loader:
 
     def load(self, modules: Iterable[str], called: Iterable[str] = ()) -> None:
         """Imports the modules of a plugin, and those that calls have named before if they still exist. What they raise comes through."""
-        before = set(sys.modules)
+        before = last_imported()
         owned = set()
         for name in modules:
             _import(name)
@@ -71,8 +72,8 @@ class Loader:
                 if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                     raise
         # What was imported now is what these files said; an edit before the first call must be seen.
-        for name, module in list(sys.modules.items()):
-            if name not in before and name.partition(".")[0] in owned and isinstance(module, ModuleType):
+        for name, module in modules_since(before).items():
+            if name.partition(".")[0] in owned:
                 self._sources[name] = _source(module)
 
     def resolve(self, target: str) -> Target:

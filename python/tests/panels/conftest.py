@@ -28,6 +28,14 @@ class NAME(PluginInterface):
         return [f"{model.name} {kwargs}"]
 """
 )
+PLAIN = PANEL.replace("NAME", "Own")
+
+
+def internal(body: str, children: str = "") -> str:
+    """A panel with callbacks of its own."""
+    lines = "\n".join(f"        {line}" for line in body.strip().splitlines())
+    create = f"return html.Div(['loading', {children}], id=component_id)"
+    return PLAIN.replace('return html.Div("loading", id=component_id)', create) + f"\n    def register_internal_callbacks(self):\n{lines}\n"
 
 
 @pytest.fixture(scope="session")

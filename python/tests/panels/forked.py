@@ -1,6 +1,7 @@
 """A parked interpreter for tests: forks a worker per plugin file, as the engine does, and has it answer calls.
 
 Run as a program it reads one JSON line per worker, `[[function, argument], …]`, and writes what they answered, or how the worker ended.
+`$1` and `$key1` in a query are job and key of the first background callback that was started, and so on.
 """
 
 from __future__ import annotations
@@ -85,8 +86,13 @@ def _in_worker(calls: list[Any], seconds: float) -> dict[str, Any]:
 def _answer(calls: list[Any], writing: int) -> None:
     from pegboard import panels
 
+    started: list[dict[str, Any]] = []
     with os.fdopen(writing, "wb") as out:
         for function, argument in calls:
+            if function == "callback":
+                for number, job in enumerate(started, 1):
+                    query = argument.get("query", "").replace(f"$key{number}", job["cacheKey"])
+                    argument["query"] = query.replace(f"${number}", job["job"])
             try:
                 if function == "wait":
                     import time
@@ -95,6 +101,8 @@ def _answer(calls: list[Any], writing: int) -> None:
                     made = b"null"
                 else:
                     made = getattr(panels, function)(argument)
+                    if function == "callback" and (body := json.loads(made)["body"]) and "job" in body:
+                        started.append(body)
             except Exception as error:
                 made = json.dumps({"raised": f"{type(error).__name__}: {error}"}).encode()
             out.write(made + b"\n")

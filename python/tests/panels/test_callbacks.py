@@ -6,17 +6,7 @@ import base64
 import struct
 from typing import Any
 
-from panels.conftest import IMPORTS, PANEL, Folder, given, post, update
-
-PLAIN = PANEL.replace("NAME", "Own")
-
-
-def internal(body: str, children: str = "") -> str:
-    """A panel with callbacks of its own."""
-    lines = "\n".join(f"        {line}" for line in body.strip().splitlines())
-    create = f"return html.Div(['loading', {children}], id=component_id)"
-    return PLAIN.replace('return html.Div("loading", id=component_id)', create) + f"\n    def register_internal_callbacks(self):\n{lines}\n"
-
+from panels.conftest import IMPORTS, PANEL, PLAIN, Folder, given, internal, post, update
 
 CHILDREN = "dcc.Dropdown(['A', 'B'], 'A', id='dd'), html.Div(id='o1'), html.Div(id='o2'), dcc.Graph(id='g')"
 CALLBACKS = internal(
@@ -185,44 +175,6 @@ def test_pattern_matching_ids(folder: Folder):
     assert {each["output"] for each in loaded["callbacks"]} == {key, "all.children"}
     assert matched["body"]["response"] == {'{"i":1,"type":"box"}': {"children": "1: 4"}}
     assert all_of_them["body"]["response"] == {"all": {"children": "[0, 1]"}}
-
-
-BACKGROUND = internal(
-    """
-@callback(Output('o1', 'children'), Input('dd', 'value'), background=True, interval=200, progress=[Output('o2', 'children')],
-          running=[(Output('dd', 'disabled'), True, False)])
-def long(say, value):
-    import time
-    say('half')
-    set_props('o2', {'title': value})
-    time.sleep(0.2)
-    if value == 'crash':
-        raise ValueError('no such thing')
-    return value
-""",
-    CHILDREN,
-)
-
-
-def test_background_callbacks(folder: Folder):
-    def asked(value: str, query: str = "") -> Any:
-        return post("o1.children", [given("dd.value", value)], query)
-
-    loaded, started = folder.answers("components/own.py", BACKGROUND, asked("A"))
-    assert loaded["callbacks"][0]["background"] == {"interval": 200}
-    assert loaded["callbacks"][0]["running"] == {"running": {"dd.disabled": True}, "runningOff": {"dd.disabled": False}}
-    job, key = started["body"]["job"], started["body"]["cacheKey"]
-    # The key depends on callback and arguments only, the job is the first of its worker.
-    query = f"cacheKey={key}&job={job}"
-    calls = [asked("A"), ["wait", 0.1], asked("A", query), ["wait", 0.3], asked("A", query), asked("A", query)]
-    _, _, _, running, _, done, again = folder.answers("components/own.py", None, *calls)
-    assert running["body"] == {"multi": True, "progress": {"o2.children": "half"}, "sideUpdate": {"o2": {"title": "A"}}}
-    assert done["body"] == {"multi": True, "response": {"o1": {"children": "A"}}}
-    assert again["status"] in (200, 204) and "crash" not in str(again)
-    _, crashed = folder.answers("components/own.py", None, asked("crash"))
-    query = f"cacheKey={crashed['body']['cacheKey']}&job={crashed['body']['job']}"
-    *_, failed = folder.answers("components/own.py", None, asked("crash"), ["wait", 0.4], asked("crash", query))
-    assert failed["status"] == 500 and "no such thing" in failed["error"]["message"]
 
 
 def test_two_callbacks_with_one_output(folder: Folder):

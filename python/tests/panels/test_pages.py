@@ -183,7 +183,7 @@ def test_two_pages_with_one_path_and_what_is_no_page(folder: Folder):
 
 def test_routes_of_a_page_are_not_served(folder: Folder):
     loaded = folder.loaded("pages/own.py", page(f"app.server.add_url_rule('/mine', 'mine', lambda: 'x')\n{GOOD}"))
-    assert [each["text"] for each in loaded["messages"]] == ["route `/mine` of the page's own is not served"]
+    assert [each["text"] for each in loaded["messages"]] == ["route `/mine` of the plugin's own is not served"]
 
 
 def test_a_page_that_registers_itself(folder: Folder):

@@ -89,6 +89,13 @@ impl Engine {
         self.inner.forget(&pool);
     }
 
+    /// Sends its worker away when its calls are done; the next call starts and prepares another one.
+    pub fn rest(&self, name: &PluginName) {
+        if let Some(pool) = self.inner.hosted_pool(name) {
+            pool.rest();
+        }
+    }
+
     /// How it stands; none when it is not hosted.
     #[must_use]
     pub fn hosted_state(&self, name: &PluginName) -> Option<(PluginState, Option<Failure>)> {

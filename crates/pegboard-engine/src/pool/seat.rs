@@ -136,6 +136,10 @@ impl Pool {
             state.relieved();
             return Next::Run(job);
         }
+        if std::mem::take(&mut state.resting) {
+            seat.phase = Phase::Leaving;
+            return Next::Leave;
+        }
         let (sender, receiver) = oneshot::channel();
         seat.phase = Phase::Idle;
         state.idle.push((number, sender));

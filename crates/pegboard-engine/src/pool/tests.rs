@@ -104,6 +104,38 @@ async fn surplus_workers_leave_and_the_first_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pool_at_rest_has_no_worker_and_fails_no_call() {
+    let source = source();
+    let (pool, _) = pool(1, &source);
+    outcome(pool.call(call("sleep:1"))).await.unwrap();
+    pool.rest();
+    settle().await;
+    assert_eq!((source.living(), source.started()), (0, 1));
+    // A call that comes while the former worker is on its way out, and one in the same instant as the order.
+    for began in 2..30 {
+        assert_eq!(outcome(pool.call(call("sleep:1"))).await, Ok(1));
+        pool.rest();
+        assert_eq!(outcome(pool.call(call("sleep:1"))).await, Ok(1));
+        assert!(source.started() <= began * 2, "{} workers", source.started());
+        pool.rest();
+    }
+    // A running call is not disturbed; the worker leaves behind it, unless somebody waits.
+    let running = pool.call(call("sleep:100"));
+    settle().await;
+    pool.rest();
+    assert_eq!(outcome(running).await, Ok(1));
+    settle().await;
+    assert_eq!(source.living(), 0);
+    let (running, behind) = (pool.call(call("sleep:100")), pool.call(call("sleep:100")));
+    settle().await;
+    pool.rest();
+    let before = source.started();
+    assert_eq!((outcome(running).await, outcome(behind).await), (Ok(1), Ok(1)));
+    settle().await;
+    assert_eq!((source.living(), source.started()), (0, before));
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_end_is_said_once_and_a_failure_spares_the_worker() {
     let source = source();
     let (pool, _) = pool(1, &source);

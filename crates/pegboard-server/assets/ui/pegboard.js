@@ -241,30 +241,48 @@
     Idiomorph.defaults.ignoreActiveValue = true;
   }
 
-  function follow() {
-    const kinds = ["plugin", "worker", "run", "stage", "progress", "session", "live", "event", "project", "missed"];
-    const source = new EventSource("/api/v1/news");
-    let lost = false;
-    let version = null;
-    source.addEventListener("hello", (event) => {
-      const hello = JSON.parse(event.data);
+  const KINDS = ["plugin", "worker", "run", "stage", "progress", "session", "live", "event", "project", "dashboard", "missed"];
+  let lost = false;
+  let version = null;
+
+  /** What the stream says, in this tab. */
+  function told(kind, data) {
+    if (kind === "lost") {
+      lost = true;
+      say("connection lost, trying again", true);
+      return;
+    }
+    if (kind === "hello") {
+      const hello = JSON.parse(data);
       if (version && hello.version !== version) { location.reload(); return; }
       version = hello.version;
       say("");
       if (lost) { toast("The server is back.", "good"); refresh(); }
       lost = false;
-    });
-    source.onerror = () => { lost = true; say("connection lost, trying again", true); };
-    for (const kind of kinds) {
-      source.addEventListener(kind, (event) => {
-        const wanted = content()?.dataset.news?.trim().split(/\s+/) ?? [];
-        if (kind === "missed" || wanted.includes(kind)) refresh();
-        if (kind === "run") ended(JSON.parse(event.data));
-        if (kind === "event") noticed(JSON.parse(event.data));
-        document.dispatchEvent(new CustomEvent(`news:${kind}`, { detail: event.data }));
-      });
+    } else {
+      const wanted = content()?.dataset.news?.trim().split(/\s+/) ?? [];
+      if (kind === "missed" || wanted.includes(kind)) refresh();
+      if (kind === "run") ended(JSON.parse(data));
+      if (kind === "event") noticed(JSON.parse(data));
     }
+    document.dispatchEvent(new CustomEvent(`news:${kind}`, { detail: data }));
+  }
+
+  function listen(tell) {
+    const source = new EventSource("/api/v1/news");
+    for (const kind of ["hello", ...KINDS]) source.addEventListener(kind, (event) => tell(kind, event.data));
+    source.onerror = () => tell("lost", "");
     addEventListener("pagehide", () => source.close());
+  }
+
+  /** A browser opens few connections to a server: of all tabs one listens and tells the others. */
+  function follow() {
+    if (!navigator.locks || !window.BroadcastChannel) { listen(told); return; }
+    const tabs = new BroadcastChannel("pegboard-news");
+    tabs.onmessage = ({ data }) => told(data.kind, data.data);
+    navigator.locks.request("pegboard-news", () => new Promise(() => {
+      listen((kind, data) => { tabs.postMessage({ kind, data }); told(kind, data); });
+    }));
   }
 
   // ---- Notices ---------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ use super::shape::{
     DetailsAnswer, EngineStatus, EnvironmentAnswer, EnvironmentList, EnvironmentsPruned, ErrorAnswer, SecretAnswer, SecretBody,
     SecretList, SecretSet, StorageTest, StorageTestBody, StoreStatus,
 };
+use crate::access::Here;
 use crate::app::App;
 use crate::backup;
 use crate::error::ApiError;
@@ -176,12 +177,12 @@ async fn count(app: &App) -> Result<StoreStatus, Error> {
     request_body = StorageTestBody,
     responses((status = 200, body = StorageTest), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn test_storage(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<StorageTestBody>,
 ) -> Result<Json<StorageTest>, ApiError> {
     let missing = || Error::not_found("storage-not-found", format!("there is no storage `{}`", id.escape_default()));
-    let storage = app.labelling.storage(id.parse().map_err(|_| missing())?).await?;
+    let storage = app.labelling.storage(app.organization(), id.parse().map_err(|_| missing())?).await?;
     let secret = app.labelling.credentials(&storage)?;
     let bucket = match storage.provider {
         StorageProvider::Local => return Ok(Json(look(storage.folder.unwrap_or_default()).await)),

@@ -2,6 +2,7 @@
 
 pub(crate) mod administration;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod configs;
 pub(crate) mod dashboard;
@@ -15,16 +16,19 @@ pub(crate) mod lineage;
 pub(crate) mod news;
 pub(crate) mod notices;
 mod parameters;
+pub(crate) mod organizations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod resources;
 pub(crate) mod runs;
+pub(crate) mod search;
+pub(crate) mod session;
 pub mod shape;
 pub(crate) mod status;
 pub(crate) mod stream;
-pub(crate) mod search;
 mod targets;
 pub(crate) mod triggers;
+pub(crate) mod users;
 pub(crate) mod workers;
 pub(crate) mod workflows;
 

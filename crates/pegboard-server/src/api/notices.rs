@@ -1,13 +1,12 @@
 //! What a person wants to hear of without asking: exports that are ready, runs and sessions that failed.
 
 use axum::Json;
-use axum::extract::State;
 use pegboard_model::{RunState, SessionState};
 use pegboard_store::{RunFilter, SessionFilter};
 use serde::{Deserialize, Serialize};
 
 use super::shape::{HubSessionAnswer, RunAnswer};
-use crate::app::App;
+use crate::access::Here;
 use crate::error::ApiError;
 
 /// Notices of each kind.
@@ -37,10 +36,13 @@ pub(crate) struct Notice {
 
 /// The latest notices.
 #[utoipa::path(get, path = "/api/v1/notices", tag = "server", responses((status = 200, body = NoticeList)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<NoticeList>, ApiError> {
+pub(crate) async fn list(app: Here) -> Result<Json<NoticeList>, ApiError> {
     let mut notices = Vec::new();
     let failed = RunFilter { state: Some(RunState::Failed), limit: EACH, ..RunFilter::default() };
-    for run in app.store.runs(&failed).await?.into_iter().map(RunAnswer::from) {
+    // Runs are the server's own.
+    let is_first = app.organization() == app.labelling.organization().id;
+    let runs = if is_first { app.store.runs(&failed).await? } else { Vec::new() };
+    for run in runs.into_iter().map(RunAnswer::from) {
         notices.push(Notice {
             kind: "run-failed".to_owned(),
             title: format!("Run {} failed", run.name),
@@ -50,7 +52,7 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<NoticeList>, Api
         });
     }
     for state in [SessionState::Finished, SessionState::Failed] {
-        let filter = SessionFilter { state: Some(state), limit: EACH, ..SessionFilter::default() };
+        let filter = SessionFilter { state: Some(state), limit: EACH, organization: Some(app.organization()), ..SessionFilter::default() };
         for session in app.hub.sessions(&filter).await?.into_iter().map(HubSessionAnswer::from) {
             if session.cause == "user" {
                 notices.push(of_session(&app, session));
@@ -62,8 +64,8 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<NoticeList>, Api
     Ok(Json(NoticeList { notices }))
 }
 
-fn of_session(app: &App, session: HubSessionAnswer) -> Notice {
-    let name = app.hub.plugin_called(&session.plugin).map_or_else(|_| "A plugin".to_owned(), |plugin| plugin.name);
+fn of_session(app: &Here, session: HubSessionAnswer) -> Notice {
+    let name = app.plugin(&session.plugin).map_or_else(|_| "A plugin".to_owned(), |plugin| plugin.name);
     let (kind, title) = match (session.state.as_str(), &session.download) {
         ("failed", _) => ("session-failed", format!("{name} failed")),
         (_, Some(_)) => ("export-ready", format!("The export of {name} is ready")),

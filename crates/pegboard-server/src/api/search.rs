@@ -1,14 +1,13 @@
 //! Search over everything that has a name, for the pages' palette and for scripts.
 
 use axum::Json;
-use axum::extract::State;
 use pegboard_hub::PluginScope;
 use pegboard_model::{ArtifactKind, TriggerSpec, WorkflowSpec};
 use pegboard_store::RunFilter;
 use serde::{Deserialize, Serialize};
 
 use super::{plugins, runs};
-use crate::app::App;
+use crate::access::Here;
 use crate::error::ApiError;
 use crate::extract::Parameters;
 
@@ -86,7 +85,7 @@ impl Search {
 /// Looks for words in the names of everything. Without words: the places.
 #[utoipa::path(get, path = "/api/v1/search", tag = "server", params(SearchParameters), responses((status = 200, body = SearchAnswer)))]
 pub(crate) async fn search(
-    State(app): State<App>,
+    app: Here,
     Parameters(parameters): Parameters<SearchParameters>,
 ) -> Result<Json<SearchAnswer>, ApiError> {
     let words: Vec<String> = parameters.q.split_whitespace().map(str::to_lowercase).collect();
@@ -102,23 +101,28 @@ pub(crate) async fn search(
     Ok(Json(SearchAnswer { found: found.into_iter().take(MOST).map(|(_, found)| found).collect() }))
 }
 
-async fn gather(app: &App, search: &mut Search, whole: &str) -> Result<(), ApiError> {
+async fn gather(app: &Here, search: &mut Search, whole: &str) -> Result<(), ApiError> {
+    let organization = app.organization();
+    for plugin in app.hub.plugins(PluginScope::Own(organization), None, MANY) {
+        search.offer("hub plugin", &plugin.name, &plugin.description, format!("/ui/plugins/hub/{}", plugin.id));
+    }
+    let (projects, _) = app.labelling.projects(organization, 0, MANY).await?;
+    for project in projects {
+        search.offer("project", &project.name, &project.description, format!("/ui/projects/{}", project.id));
+    }
+    // The rest is the server's own.
+    if organization != app.labelling.organization().id {
+        return Ok(());
+    }
     for plugin in plugins::answers(app) {
         let path = format!("/ui/plugins/packages/{}", plugin.name);
         search.offer("plugin", &plugin.name, &plugin.summary, path);
-    }
-    for plugin in app.hub.plugins(PluginScope::Own(app.labelling.organization().id), None, MANY) {
-        search.offer("hub plugin", &plugin.name, &plugin.description, format!("/ui/plugins/hub/{}", plugin.id));
     }
     for workflow in app.store.resources::<WorkflowSpec>().await? {
         search.offer("workflow", workflow.metadata.name.as_str(), "", format!("/ui/workflows/{}", workflow.metadata.name));
     }
     for trigger in app.store.resources::<TriggerSpec>().await? {
         search.offer("trigger", trigger.metadata.name.as_str(), "", "/ui/triggers".to_owned());
-    }
-    let (projects, _) = app.labelling.projects(0, MANY).await?;
-    for project in projects {
-        search.offer("project", &project.name, &project.description, format!("/ui/projects/{}", project.id));
     }
     for (kind, word, page) in [
         (ArtifactKind::Model, "model", "models"),

@@ -16,6 +16,8 @@ pub struct DashboardSettings {
     pub load_deadline: Duration,
     /// How often folders in object storage are looked at.
     pub poll: Duration,
+    /// Most files that have a worker at once; at least one.
+    pub workers: usize,
 }
 
 /// A folder of plugin files.
@@ -41,6 +43,7 @@ impl DashboardSettings {
             callback_deadline: duration("dashboard.callback_deadline", 30),
             load_deadline: duration("dashboard.load_deadline", 30),
             poll: duration("dashboard.poll", 5),
+            workers: values.count("dashboard.workers").unwrap_or(64).max(1),
         }
     }
 }

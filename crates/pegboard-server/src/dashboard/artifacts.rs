@@ -143,6 +143,8 @@ impl ArtifactPage {
         for hidden in ["name", "id"] {
             definitions.push(json!({ "headerName": hidden, "field": hidden, "hide": true }));
         }
+        // A table of few columns is a way in, and narrow: no room for filters.
+        let is_whole = id == self.table();
         let height = (HEADER + ROW * rows.len().max(1) + SCROLLBAR).min(TALLEST);
         json!({ "type": "AgGrid", "namespace": "dash_ag_grid", "props": {
             "id": id,
@@ -150,7 +152,7 @@ impl ArtifactPage {
             "rowData": rows,
             "getRowId": "params.data.name",
             "className": "pegboard-grid",
-            "defaultColDef": { "sortable": true, "filter": true, "resizable": true },
+            "defaultColDef": { "sortable": true, "filter": is_whole, "resizable": true },
             "dashGridOptions": {
                 "rowSelection": { "mode": "singleRow", "checkboxes": false, "enableClickSelection": true },
                 "suppressCellFocus": true,
@@ -159,7 +161,7 @@ impl ArtifactPage {
                 "autoSizeStrategy": {
                     "type": "fitCellContents",
                     "defaultMaxWidth": 400,
-                    "columnLimits": [{ "colId": "Health", "maxWidth": 100 }, { "colId": "Owner", "maxWidth": 130 }],
+                    "columnLimits": [{ "colId": "Health", "maxWidth": 100 }, { "colId": "Owner", "maxWidth": 200 }],
                 },
             },
             "style": { "height": format!("{height}px") },

@@ -34,6 +34,9 @@ pub(crate) fn find(roots: &[PathBuf]) -> Vec<Asset> {
     let mut found: Vec<Asset> = Vec::new();
     for root in roots {
         let Ok(base) = root.join("assets").canonicalize() else { continue };
+        if root.canonicalize().is_ok_and(|root| !base.starts_with(root)) {
+            continue;
+        }
         let mut open = vec![base.clone()];
         while let Some(folder) = open.pop() {
             let mut entries: Vec<_> = std::fs::read_dir(&folder).into_iter().flatten().flatten().collect();

@@ -12,9 +12,24 @@ use pegboard_model::{
 };
 use serde_json::{Map, Value as Json};
 
+use super::PanelFile;
 use crate::app::App;
 
-/// Calls a function of the worker with one JSON value.
+/// Calls a function of the file's worker with one JSON value.
+pub(crate) async fn ask(app: &App, file: &PanelFile, target: &str, payload: Bytes, deadline: Duration) -> Result<Bytes, Failure> {
+    let asked = async {
+        let _held = app.dashboard.rota.hold(app, file).await;
+        invoke(app, &file.name, target, payload, deadline).await
+    };
+    // A worker that is busy with a call that hangs answers after that call's deadline, so waiting in line has one, too.
+    match tokio::time::timeout(deadline * 2, asked).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Failure::noticed(FailureKind::Deadline, "the plugin was busy with earlier calls for too long")
+            .hint("make its callbacks faster, or raise `dashboard.callback_deadline` or `dashboard.workers`")),
+    }
+}
+
+/// Calls a function of a worker with one JSON value.
 pub(crate) async fn invoke(
     app: &App,
     worker: &PluginName,
@@ -30,8 +45,7 @@ pub(crate) async fn invoke(
         stage: target.rsplit('.').next().unwrap_or(target).to_owned(),
         deadline: Some(deadline),
     });
-    // A worker that is busy with a call that hangs answers after that call's deadline, so waiting in line has one, too.
-    let answer = async {
+    {
         while let Some(event) = events.next().await {
             match event {
                 CallEvent::Finished { mut values, .. } => {
@@ -50,11 +64,6 @@ pub(crate) async fn invoke(
             }
         }
         Err(Failure::noticed(FailureKind::Protocol, "the call ended without an answer"))
-    };
-    match tokio::time::timeout(deadline * 2, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Failure::noticed(FailureKind::Deadline, "the plugin was busy with earlier calls for too long")
-            .hint("make its callbacks faster, or raise `dashboard.callback_deadline`")),
     }
 }
 

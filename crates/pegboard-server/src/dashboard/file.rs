@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use pegboard_engine::{HostedPlugin, Invocation, Preparation};
-use pegboard_model::{Failure, FailureKind, PluginName};
+use pegboard_model::{Error, Failure, FailureKind, PluginName};
 use serde_json::json;
 
 use super::mark::Mark;
@@ -70,8 +70,6 @@ struct State {
     loaded: Option<Arc<Loaded>>,
     /// What the last one told that was asked.
     told: Option<Arc<Loaded>>,
-    /// What the next worker is asked.
-    request: Bytes,
     failure: Option<PanelFailure>,
     is_loading: bool,
     took: Duration,
@@ -146,16 +144,22 @@ impl PanelFile {
         roots: &[PathBuf],
         known_ids: &[String],
         prefix: &str,
+        text: Option<String>,
         requirements: String,
     ) -> HostedPlugin {
-        let mut state = self.state();
         let request = json!({
-            "roots": roots, "file": self.path, "kind": self.kind.as_str(), "known_ids": known_ids, "prefix": prefix,
+            "roots": roots, "file": self.path, "kind": self.kind.as_str(), "known_ids": known_ids, "prefix": prefix, "text": text,
         });
-        state.request = Bytes::from(request.to_string());
-        state.is_loading = true;
-        let preparation = Arc::new(Load { file: Arc::clone(self) });
+        self.state().is_loading = true;
+        let request = Bytes::from(request.to_string());
+        let preparation = Arc::new(Load { file: Arc::clone(self), request, is_accepted: AtomicBool::new(false) });
         HostedPlugin { name: self.name.clone(), requirements, preparation }
+    }
+
+    /// Notes why it is not loaded; whether that is news.
+    pub(crate) fn refuse(&self, error: &Error) -> bool {
+        let failure = PanelFailure { message: error.message.clone(), hint: error.hint.clone(), ..PanelFailure::default() };
+        self.state().failure.replace(failure.clone()) != Some(failure)
     }
 
     /// Notes how it ended. The former and the present lists of a load that went well.
@@ -187,18 +191,18 @@ impl PanelFile {
     }
 }
 
-/// Loads the file into a worker.
+/// Loads the file into a worker, as it was when it was loaded first: a worker that comes later may find another file there, which
+/// has not been tried, or has been and does not load.
 struct Load {
     file: Arc<PanelFile>,
+    request: Bytes,
+    /// A worker of it has taken over.
+    is_accepted: AtomicBool,
 }
 
 impl Preparation for Load {
     fn first(&self) -> Invocation {
-        Invocation {
-            target: "pegboard.panels.load".to_owned(),
-            payload: self.file.state().request.clone(),
-            deadline: self.file.load_deadline,
-        }
+        Invocation { target: "pegboard.panels.load".to_owned(), payload: self.request.clone(), deadline: self.file.load_deadline }
     }
 
     fn accept(&self, answer: Bytes) -> Result<(), Failure> {
@@ -206,9 +210,15 @@ impl Preparation for Load {
             Failure::noticed(FailureKind::Protocol, format!("the worker's answer about a file cannot be read: {error}"))
         })?;
         let error = loaded.error.clone();
-        self.file.state().told = Some(Arc::new(loaded));
+        // A later worker tells nothing new, and the file may be asked about another text just now.
+        if !self.is_accepted.load(Ordering::Relaxed) {
+            self.file.state().told = Some(Arc::new(loaded));
+        }
         match error {
-            None => Ok(()),
+            None => {
+                self.is_accepted.store(true, Ordering::Relaxed);
+                Ok(())
+            }
             Some(error) => {
                 let failure = Failure::noticed(FailureKind::Load, error.message);
                 Err(Failure { traceback: error.traceback, hint: error.hint, ..failure })

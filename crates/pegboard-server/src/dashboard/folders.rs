@@ -14,6 +14,8 @@ use super::file::FileKind;
 const QUIET: Duration = Duration::from_millis(25);
 /// Longest time that saves are gathered.
 const LONGEST: Duration = Duration::from_millis(300);
+/// Files of `packages` and `assets` beyond these are not looked at.
+const MOST_LOOKED_AT: usize = 5_000;
 
 /// When a file changed last, and how long it is.
 pub(crate) type Stamp = Option<(SystemTime, u64)>;
@@ -24,6 +26,8 @@ pub(crate) struct Found {
     pub(crate) root: PathBuf,
     pub(crate) path: PathBuf,
     pub(crate) kind: FileKind,
+    /// Where it leads, when that is outside of the folder.
+    pub(crate) leads_to: Option<PathBuf>,
 }
 
 /// The plugin files of a folder, kind by kind, by name. Blocking.
@@ -36,9 +40,13 @@ pub(crate) fn scan(root: &Path) -> Result<Vec<Found>, Error> {
             .hint("make it, or correct `dashboard.plugins`; it is looked at again as soon as it is there")
     };
     std::fs::read_dir(root).map_err(gone)?;
+    let real = root.canonicalize().map_err(gone)?;
     let mut found = Vec::new();
     for kind in FileKind::ALL {
         let folder = root.join(kind.folder());
+        if leads_out(&real, &folder).is_some() {
+            continue;
+        }
         let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
             .into_iter()
             .flatten()
@@ -47,9 +55,59 @@ pub(crate) fn scan(root: &Path) -> Result<Vec<Found>, Error> {
             .filter(|path| is_plugin(path))
             .collect();
         paths.sort();
-        found.extend(paths.into_iter().map(|path| Found { root: root.to_owned(), path, kind }));
+        found.extend(paths.into_iter().map(|path| {
+            let leads_to = leads_out(&real, &path);
+            Found { root: root.to_owned(), path, kind, leads_to }
+        }));
     }
     Ok(found)
+}
+
+/// Where a path leads, when that is outside of the folder, whose own path has no links in it. Blocking.
+pub(crate) fn leads_out(real_root: &Path, path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().filter(|real| !real.starts_with(real_root))
+}
+
+/// What is said of a path that leads out of its folder.
+pub(crate) fn left_out(path: &Path, target: &Path) -> Error {
+    Error::invalid(
+        "plugin-link",
+        format!("`{}` is a link that leads out of the plugin folder, to `{}`", path.display(), target.display()),
+    )
+    .hint("put the file itself there, or name the other folder in `dashboard.plugins`, too")
+}
+
+/// Links in `packages` and `assets`, and whole folders that are links, that lead out: nothing is taken from there. Blocking.
+pub(crate) fn outward_links(root: &Path) -> Vec<(PathBuf, Error)> {
+    let Ok(real) = root.canonicalize() else { return Vec::new() };
+    let mut found = Vec::new();
+    let kinds = FileKind::ALL.map(FileKind::folder);
+    for name in kinds.into_iter().chain(["packages", "assets"]) {
+        let folder = root.join(name);
+        if let Some(target) = leads_out(&real, &folder) {
+            found.push((folder.clone(), left_out(&folder, &target)));
+            continue;
+        }
+        let mut open = if kinds.contains(&name) { Vec::new() } else { vec![folder] };
+        let mut seen = 0;
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let Ok(kind) = entry.file_type() else { continue };
+                seen += 1;
+                if seen > MOST_LOOKED_AT {
+                    return found;
+                }
+                if kind.is_dir() {
+                    open.push(entry.path());
+                } else if kind.is_symlink()
+                    && let Some(target) = leads_out(&real, &entry.path())
+                {
+                    found.push((entry.path(), left_out(&entry.path(), &target)));
+                }
+            }
+        }
+    }
+    found
 }
 
 fn is_plugin(path: &Path) -> bool {

@@ -3,7 +3,7 @@
 //! Invariant: one task does this, so loads of one file take turns; a look that fails leaves what there is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use super::environment::Environment;
 use super::file::FileKind;
-use super::folders::{Found, Stamp, Watch, scan, stamps};
+use super::folders::{Found, Stamp, Watch, left_out, outward_links, scan, stamps};
 use super::site::{Part, can_swap};
 use super::told::{Libraries, Loaded};
 use super::{Change, PREFIX, PanelFile, Phase, Site, assets, call, remote};
@@ -35,6 +35,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 /// What a folder's files need besides [`REQUIREMENTS`], in the form of pip.
 const REQUIREMENTS_FILE: &str = "requirements.txt";
+/// Files of more bytes are read anew by each of their workers.
+const LONGEST_TEXT: u64 = 1 << 20;
 
 /// The panels of the artifact pages: a plugin folder like any other.
 #[derive(Embed)]
@@ -167,7 +169,7 @@ impl<'a> Keeper<'a> {
         for root in &roots {
             self.watch.add(root);
         }
-        let (mut found, errors) = self.scan(&roots).await;
+        let (mut found, errors, links) = self.scan(&roots).await;
         // What a folder that cannot be read for a moment needs is not known: nobody loses a package for it.
         let is_other_environment = errors.is_empty() && self.renew_environment(&roots).await;
         found.sort_by_key(|found| found.kind);
@@ -176,7 +178,7 @@ impl<'a> Keeper<'a> {
         }
         {
             let mut folders = self.app.dashboard.folders.lock().unwrap_or_else(PoisonError::into_inner);
-            *folders = errors.iter().map(|(root, error)| (root.display().to_string(), error.clone())).collect();
+            *folders = errors.iter().chain(&links).map(|(path, error)| (path.display().to_string(), error.clone())).collect();
             folders.extend(self.refused.iter().map(|refused| (REQUIREMENTS_FILE.to_owned(), refused.error.clone())));
         }
         // A folder that cannot be read for a moment keeps its panels.
@@ -227,17 +229,21 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    async fn scan(&self, roots: &[PathBuf]) -> (Vec<Found>, Vec<(PathBuf, Error)>) {
+    /// Plugin files, folders that cannot be read, links that lead out of them.
+    async fn scan(&self, roots: &[PathBuf]) -> (Vec<Found>, Vec<(PathBuf, Error)>, Vec<(PathBuf, Error)>) {
         let all: Vec<PathBuf> = std::iter::once(self.own.clone()).chain(roots.iter().cloned()).collect();
         let scan_all = move || {
-            let (mut found, mut errors) = (Vec::new(), Vec::new());
+            let (mut found, mut errors, mut links) = (Vec::new(), Vec::new(), Vec::new());
             for root in all {
                 match scan(&root) {
-                    Ok(files) => found.extend(files),
+                    Ok(files) => {
+                        found.extend(files);
+                        links.extend(outward_links(&root));
+                    }
                     Err(error) => errors.push((root, error)),
                 }
             }
-            (found, errors)
+            (found, errors, links)
         };
         tokio::task::spawn_blocking(scan_all).await.unwrap_or_default()
     }
@@ -246,6 +252,7 @@ impl<'a> Keeper<'a> {
         self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.path);
         self.stamps.remove(&file.path);
         self.app.engine.unhost(&file.name).await;
+        self.app.dashboard.rota.forget(file);
     }
 
     /// Files that are new or are not what they were when they were loaded, or all.
@@ -253,16 +260,19 @@ impl<'a> Keeper<'a> {
         let asked = std::mem::take(&mut *self.app.dashboard.again.lock().unwrap_or_else(PoisonError::into_inner));
         let mut due = Vec::new();
         for one in found {
+            if let Some(target) = &one.leads_to {
+                self.refuse(one, &left_out(&one.path, target)).await;
+                continue;
+            }
             let known = self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner).get(&one.path).cloned();
             let Some(file) = known else {
-                let deadline = self.app.settings.dashboard.load_deadline;
-                let file = PanelFile::new(one.root.clone(), one.path.clone(), one.kind, one.root == self.own, deadline);
-                let mut files = self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner);
-                files.insert(one.path.clone(), Arc::clone(&file));
+                due.push(self.begin(one));
+                continue;
+            };
+            let Some(before) = self.stamps.get(&one.path).cloned() else {
                 due.push(file);
                 continue;
             };
-            let before = self.stamps.get(&one.path).cloned().unwrap_or_default();
             let paths: Vec<PathBuf> = before.keys().cloned().collect();
             let now = tokio::task::spawn_blocking(move || stamps(&paths)).await.unwrap_or_default();
             if all || now != before || asked.contains(&one.path) {
@@ -270,6 +280,27 @@ impl<'a> Keeper<'a> {
             }
         }
         due
+    }
+
+    fn begin(&self, found: &Found) -> Arc<PanelFile> {
+        let deadline = self.app.settings.dashboard.load_deadline;
+        let file = PanelFile::new(found.root.clone(), found.path.clone(), found.kind, found.root == self.own, deadline);
+        let mut files = self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.insert(found.path.clone(), Arc::clone(&file));
+        file
+    }
+
+    /// A file that is not loaded at all, with the reason in its place. What it was before goes on.
+    async fn refuse(&mut self, found: &Found, error: &Error) {
+        let known = self.app.dashboard.files.lock().unwrap_or_else(PoisonError::into_inner).get(&found.path).cloned();
+        let file = known.unwrap_or_else(|| self.begin(found));
+        // Looked at again when it is no such link any more.
+        self.stamps.remove(&found.path);
+        if file.refuse(error) {
+            tracing::warn!("{}", error.message);
+            // No page is open.
+            let _ = self.app.dashboard.changes.send(Change::Site);
+        }
     }
 
     /// Loads files; what there was before and is now, of those that took over.
@@ -306,7 +337,7 @@ impl<'a> Keeper<'a> {
         let mut paths = vec![file.path.clone()];
         paths.extend(file.loaded().map(|(loaded, _)| loaded.files.clone()).unwrap_or_default());
         let before = tokio::task::spawn_blocking(move || stamps(&paths)).await.unwrap_or_default();
-        let plugin = file.begin(roots, known, PREFIX, self.requirements.clone());
+        let plugin = file.begin(roots, known, PREFIX, text_of(&file.path).await, self.requirements.clone());
         let outcome = self.app.engine.host(plugin, &self.preload).await;
         let took = started.elapsed();
         match &outcome {
@@ -314,6 +345,9 @@ impl<'a> Keeper<'a> {
             Err(failure) => tracing::warn!(file = %file.path.display(), failure = failure.message, "does not load"),
         }
         let change = file.end(started, outcome);
+        if let Some((former, _)) = &change {
+            self.app.dashboard.rota.loaded(self.app, &file, former.is_none());
+        }
         let mut stamped = before;
         if let Some((_, loaded)) = &change {
             let new: Vec<PathBuf> = loaded.files.iter().filter(|path| !stamped.contains_key(*path)).cloned().collect();
@@ -394,6 +428,15 @@ async fn requirements_of(roots: &[PathBuf]) -> String {
         }
     }
     all
+}
+
+/// The file's text, for the workers that come later; none of a file that is too long to be kept, or is no text.
+async fn text_of(path: &Path) -> Option<String> {
+    let length = tokio::fs::metadata(path).await.ok()?.len();
+    if length > LONGEST_TEXT {
+        return None;
+    }
+    tokio::fs::read_to_string(path).await.ok()
 }
 
 type Loading = (Arc<PanelFile>, BTreeMap<PathBuf, Stamp>, Option<(Option<Arc<Loaded>>, Arc<Loaded>)>);

@@ -51,12 +51,17 @@ impl Mark {
         }
     }
 
-    /// Marks what a callback answered: its keys, and the components in its values.
+    /// Marks what a callback answered: its keys, the components in its values, and of a background callback how it goes and what cancels it.
     pub(crate) fn add_to_answer(&self, answer: &mut Json) {
-        for part in ["response", "sideUpdate"] {
+        for part in ["response", "sideUpdate", "progress", "progressDefault"] {
             if let Some(values) = answer.get_mut(part) {
                 self.add_to_keys(values);
                 self.add_to_tree(values);
+            }
+        }
+        for input in answer.get_mut("cancel").and_then(Json::as_array_mut).into_iter().flatten() {
+            if let Some(Json::String(id)) = input.get_mut("id") {
+                *id = self.add_to_text(id);
             }
         }
     }
@@ -218,5 +223,13 @@ mod tests {
         assert_eq!(answer["response"][r#"{"_pegboard":"ab12","theme":"dark"}"#]["title"], "1");
         assert_eq!(answer["response"]["out"]["children"]["props"]["id"]["_pegboard"], "ab12");
         assert_eq!(answer["sideUpdate"][r#"{"_pegboard":"ab12","i":2}"#]["n"], 1);
+        let mut begun = json!({"job": "1", "cancel": [{"id": r#"{"i":1}"#, "property": "n"}, {"id": "stop", "property": "n"}],
+            "progressDefault": {r#"{"i":3}.children"#: ""}});
+        mark().add_to_answer(&mut begun);
+        assert_eq!(
+            begun["cancel"],
+            json!([{"id": r#"{"_pegboard":"ab12","i":1}"#, "property": "n"}, {"id": "stop", "property": "n"}])
+        );
+        assert_eq!(begun["progressDefault"][r#"{"_pegboard":"ab12","i":3}.children"#], "");
     }
 }

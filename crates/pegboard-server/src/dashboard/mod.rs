@@ -13,10 +13,12 @@ mod folders;
 mod index;
 mod keeper;
 mod mark;
+mod memory;
 mod node;
 mod overview;
 mod pages;
 mod remote;
+mod rota;
 mod routes;
 mod site;
 mod suites;
@@ -35,8 +37,10 @@ pub(crate) use call::{cookies, theme};
 pub(crate) use events::Change;
 pub(crate) use file::PanelFile;
 pub use keeper::keep_dashboard;
+use memory::Memory;
 pub use overview::{DashboardPanel, DashboardPlugin, DashboardPlugins};
 pub(crate) use overview::{overview, reload};
+use rota::Rota;
 pub(crate) use routes::{by_plain_path, routes};
 pub(crate) use site::Site;
 pub use told::{Message, PanelFailure};
@@ -74,6 +78,9 @@ pub(crate) struct Dashboard {
     /// Files to load again although they did not change.
     again: Mutex<Vec<PathBuf>>,
     look: Notify,
+    /// Which files have workers.
+    rota: Rota,
+    memory: Memory,
 }
 
 impl Default for Dashboard {
@@ -88,6 +95,8 @@ impl Default for Dashboard {
             wanted: Notify::new(),
             again: Mutex::default(),
             look: Notify::new(),
+            rota: Rota::default(),
+            memory: Memory::default(),
         }
     }
 }

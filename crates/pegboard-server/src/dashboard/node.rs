@@ -2,26 +2,43 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::environment::Environment;
 use super::told::PanelFailure;
 
 /// A component of the HTML library.
 pub(crate) fn html(kind: &str, props: Json) -> Json {
-    json!({ "type": kind, "namespace": "dash_html_components", "props": props })
+    component("dash_html_components", kind, props)
 }
 
 /// A component of the core library.
 pub(crate) fn core(kind: &str, props: Json) -> Json {
-    json!({ "type": kind, "namespace": "dash_core_components", "props": props })
+    component("dash_core_components", kind, props)
 }
 
 /// A component of the Bootstrap library.
 pub(crate) fn bootstrap(kind: &str, props: Json) -> Json {
-    json!({ "type": kind, "namespace": "dash_bootstrap_components", "props": props })
+    component("dash_bootstrap_components", kind, props)
 }
 
 /// A block with a class and children.
 pub(crate) fn block(class: &str, children: Json) -> Json {
-    html("Div", json!({ "className": class, "children": children }))
+    let mut props = Map::new();
+    props.insert("className".to_owned(), json!(class));
+    props.insert("children".to_owned(), children);
+    html("Div", Json::Object(props))
+}
+
+/// An element around others, which may be many: they are moved, where `json!` would copy them.
+pub(crate) fn around(kind: &str, children: Vec<Json>) -> Json {
+    html(kind, Json::Object(Map::from_iter([("children".to_owned(), Json::Array(children))])))
+}
+
+fn component(namespace: &str, kind: &str, props: Json) -> Json {
+    let mut node = Map::new();
+    node.insert("type".to_owned(), json!(kind));
+    node.insert("namespace".to_owned(), json!(namespace));
+    node.insert("props".to_owned(), props);
+    Json::Object(node)
 }
 
 /// A value in the browser.
@@ -45,6 +62,35 @@ pub(crate) fn notice(title: &str, failure: &PanelFailure) -> Json {
         children.push(html("Details", json!({ "children": [summary, text] })));
     }
     block("pegboard-notice", Json::Array(children))
+}
+
+/// Libraries of components whose names are not those of their packages.
+const LIBRARIES: [&str; 3] = ["dash_html_components", "dash_core_components", "dash_table"];
+
+/// The library of a component in this JSON that browsers have no script of, if there is one.
+pub(crate) fn strange_library(text: &str, environment: &Environment) -> Option<String> {
+    let is_known = |name: &str| LIBRARIES.contains(&name) || environment.files.contains_key(name);
+    // Nearly always all are known, and the text need not be read.
+    let mut names =
+        text.split("\"namespace\":").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+    if names.all(is_known) {
+        return None;
+    }
+    strange_component(&serde_json::from_str(text).ok()?, &is_known)
+}
+
+fn strange_component(tree: &Json, is_known: &impl Fn(&str) -> bool) -> Option<String> {
+    match tree {
+        Json::Array(each) => each.iter().find_map(|one| strange_component(one, is_known)),
+        Json::Object(fields) => {
+            let is_component =
+                fields.len() == 3 && fields.get("type").is_some_and(Json::is_string) && fields.contains_key("props");
+            let library = fields.get("namespace").and_then(Json::as_str).filter(|_| is_component);
+            let strange = library.filter(|name| !is_known(name)).map(str::to_owned);
+            strange.or_else(|| fields.values().find_map(|one| strange_component(one, is_known)))
+        }
+        _ => None,
+    }
 }
 
 /// What a property shows instead of a value, when there is none because of a failure; none: it stays as it is.
@@ -111,4 +157,26 @@ pub(crate) fn clientside(
     let mut spec = callback(output, inputs, state, prevent);
     spec.insert("clientside_function".to_owned(), json!({ "namespace": "pegboard", "function_name": function }));
     spec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_without_a_script_are_found_and_data_is_data() {
+        let environment = Environment::default();
+        for (text, found) in [
+            (r#"{"a":{"type":"Div","namespace":"dash_html_components","props":{}}}"#, None),
+            (
+                r#"[{"props":{"children":[{"props":{},"type":"X","namespace":"theirs"}]},"type":"Div","namespace":"dash_html_components"}]"#,
+                Some("theirs"),
+            ),
+            (r#"{"x": [{"type": "X", "namespace": "theirs", "props": {}}]}"#, Some("theirs")),
+            (r#"{"rowData":[{"namespace":"kube-system","pod":"x"}]}"#, None),
+            (r#"{"text":"\"namespace\":\"theirs\""}"#, None),
+        ] {
+            assert_eq!(strange_library(text, &environment).as_deref(), found, "{text}");
+        }
+    }
 }

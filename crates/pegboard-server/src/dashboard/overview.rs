@@ -1,11 +1,12 @@
 //! Every plugin file with its state, for the status page, the API and the command line.
 
-use pegboard_engine::own_memory;
-use pegboard_model::{Error, PluginState, Timestamp};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use std::collections::HashMap;
 
-use super::node::{self, block, html};
+use pegboard_model::{Error, PluginName, PluginState, Timestamp, WorkerStatus};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+use super::node::{self, around, block, html};
 use super::told::{Message, PanelFailure};
 use super::{PanelFile, Phase, Site, site};
 use crate::app::App;
@@ -34,7 +35,7 @@ pub struct DashboardPlugin {
     pub kind: String,
     /// Comes with Pegboard.
     pub built_in: bool,
-    /// `loading`, `ready`, `broken` (does not load) or `parked` (crashed too often).
+    /// `loading`, `ready`, `resting` (ready, its worker starts when it is asked), `broken` (does not load) or `parked` (crashed too often).
     pub state: String,
     /// What it adds.
     pub panels: Vec<DashboardPanel>,
@@ -74,24 +75,27 @@ pub struct DashboardPanel {
 /// How everything stands.
 pub(crate) async fn overview(app: &App) -> DashboardPlugins {
     let site = app.dashboard.loaded_site();
-    let workers = app.engine.workers();
+    let mut workers: HashMap<PluginName, WorkerStatus> = HashMap::new();
+    for worker in app.engine.workers() {
+        if workers.get(&worker.plugin).is_none_or(|known| known.generation <= worker.generation) {
+            workers.insert(worker.plugin.clone(), worker);
+        }
+    }
     let mut files = app.dashboard.files();
     files.sort_by_key(|file| (!file.is_ours, file.root.clone(), file.kind, file.path.clone()));
     let mut plugins: Vec<DashboardPlugin> = files
         .iter()
         .map(|file| {
             let mut plugin = plugin(app, file);
-            let worker = workers.iter().filter(|worker| worker.plugin == file.name).max_by_key(|worker| worker.generation);
-            plugin.process_id = worker.and_then(|worker| worker.process_id);
+            plugin.process_id = workers.get(&file.name).and_then(|worker| worker.process_id);
             plugin.messages.extend(site.iter().filter_map(|site| site.problems.get(&file.key)).flatten().cloned());
             plugin
         })
         .collect();
-    let processes: Vec<Option<u32>> = plugins.iter().map(|plugin| plugin.process_id).collect();
-    let look = move || -> Vec<Option<u64>> { processes.into_iter().map(|process| process.and_then(own_memory)).collect() };
-    let memory = tokio::task::spawn_blocking(look).await.unwrap_or_default();
-    for (plugin, bytes) in plugins.iter_mut().zip(memory) {
-        plugin.memory_bytes = bytes;
+    let processes: Vec<u32> = plugins.iter().filter_map(|plugin| plugin.process_id).collect();
+    let memory = app.dashboard.memory.of(&processes).await;
+    for plugin in &mut plugins {
+        plugin.memory_bytes = plugin.process_id.and_then(|process| memory.get(&process)).copied();
     }
     let mut problems: Vec<Message> = app
         .dashboard
@@ -128,6 +132,7 @@ fn plugin(app: &App, file: &PanelFile) -> DashboardPlugin {
         (standing, _) if standing.failure.is_some() => ("broken", standing.failure.clone()),
         (_, Some((PluginState::Broken, failure))) => ("broken", failure.clone().map(PanelFailure::from)),
         _ if inner.is_some() => ("broken", inner),
+        _ if app.dashboard.rota.is_resting(file) => ("resting", None),
         _ => ("ready", None),
     };
     let (panels, messages) = match &standing.loaded {
@@ -222,19 +227,16 @@ pub(crate) async fn page(app: &App, site: &Site) -> Json {
         .map(|title| html("Th", json!({ "children": title })))
         .collect();
     let rows: Vec<Json> = overview.plugins.iter().flat_map(rows).collect();
-    let table = html(
-        "Table",
-        json!({ "className": "pegboard-status", "children": [
-            html("Thead", json!({ "children": html("Tr", json!({ "children": head })) })),
-            html("Tbody", json!({ "children": rows })),
-        ] }),
-    );
-    children.push(block("pegboard-scroll", json!([table])));
-    html("Div", json!({ "id": "pegboard-status", "children": children }))
+    let mut table = around("Table", vec![around("Thead", vec![around("Tr", head)]), around("Tbody", rows)]);
+    table["props"]["className"] = json!("pegboard-status");
+    children.push(block("pegboard-scroll", Json::Array(vec![table])));
+    let mut page = around("Div", children);
+    page["props"]["id"] = json!("pegboard-status");
+    page
 }
 
 fn rows(plugin: &DashboardPlugin) -> Vec<Json> {
-    let cell = |children: Json| html("Td", json!({ "children": children }));
+    let cell = |children: Json| html("Td", Json::Object(Map::from_iter([("children".to_owned(), children)])));
     let name = plugin.file.rsplit('/').next().unwrap_or(&plugin.file).to_owned();
     let adds: Vec<String> = plugin
         .panels
@@ -267,7 +269,7 @@ fn rows(plugin: &DashboardPlugin) -> Vec<Json> {
         cell(json!(format!("{} ms", plugin.load_ms))),
         cell(button),
     ];
-    let mut rows = vec![html("Tr", json!({ "children": cells }))];
+    let mut rows = vec![around("Tr", cells)];
     let mut more = Vec::new();
     if let Some(failure) = &plugin.failure {
         more.push(node::notice("Last error", failure));

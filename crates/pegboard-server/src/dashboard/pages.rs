@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::{Map, Value as Json, json};
 
 use super::artifacts::{ArtifactPage, PAGES};
-use super::call::invoke;
+use super::call::ask;
 use super::node::{block, bootstrap, core, html, store};
 use super::site::{Site, SitePage, SitePanel};
 use super::told::{PageLayout, PanelFailure};
@@ -20,7 +20,7 @@ const REFRESH: u64 = 60_000;
 /// Where failures are shown that belong to no panel.
 pub(crate) const NOTICES: &str = "pegboard-notices";
 /// Columns of the tables on the main page.
-const FEW: usize = 7;
+const FEW: usize = 5;
 
 /// What stands around every page.
 pub(crate) fn root(site: &Site, theme: &str) -> Json {
@@ -72,10 +72,12 @@ pub(crate) fn root(site: &Site, theme: &str) -> Json {
 pub(crate) async fn route(app: &App, site: &Site, request: &Request_, cookies: Map<String, Json>) -> Result<Response, ApiError> {
     let text = |property| request.value("_pages_location", property).and_then(Json::as_str).unwrap_or_default();
     let (content, title) = content(app, site, text("pathname"), text("search"), cookies).await?;
-    let response = json!({ "multi": true, "response": {
-        "_pages_content": { "children": content },
+    let mut response = json!({ "multi": true, "response": {
+        "_pages_content": {},
         "_pages_store": { "data": { "title": title } },
     }, "sideUpdate": { NOTICES: { "children": null } } });
+    // Put there afterwards: it may be long, and `json!` would copy it.
+    response["response"]["_pages_content"]["children"] = content;
     Ok(as_json(response.to_string()))
 }
 
@@ -154,7 +156,7 @@ async fn plugin(
     }
     let payload = json!({ "page": page.page.module, "path_variables": variables, "query": query(search), "cookies": cookies });
     let deadline = app.settings.dashboard.callback_deadline;
-    let answer = invoke(app, &page.file.name, "pegboard.panels.layout", Bytes::from(payload.to_string()), deadline).await;
+    let answer = ask(app, &page.file, "pegboard.panels.layout", Bytes::from(payload.to_string()), deadline).await;
     let answer = answer.map_err(PanelFailure::from).and_then(|answer| {
         serde_json::from_slice::<PageLayout>(&answer).map_err(|error| PanelFailure {
             message: format!("the page's layout cannot be read: {error}"),
@@ -227,24 +229,29 @@ async fn artifact(app: &App, site: &Site, page: &'static ArtifactPage) -> Result
     ];
     if is_empty {
         let kind = page.prefix.trim_end_matches('s').replace('_', "-");
-        let text = format!(
-            "Nothing is published yet: a workflow does it with pegboard.catalog, you do it with `pegboard catalog add {kind}`."
-        );
-        children.push(html("P", json!({ "className": "pegboard-message", "children": text })));
+        let code = |text: String| html("Code", json!({ "children": text }));
+        let words = vec![
+            json!("Nothing is published yet: a workflow does it with "),
+            code("pegboard.catalog".to_owned()),
+            json!(", you do it with "),
+            code(format!("pegboard catalog add {kind}")),
+            json!("."),
+        ];
+        children.push(html("P", json!({ "className": "pegboard-message", "children": words })));
     }
     let class = if is_empty { "pegboard-columns pegboard-empty" } else { "pegboard-columns" };
-    let mut columns = vec![block("pegboard-plots", json!(nodes(plots)))];
+    let mut columns = vec![block("pegboard-plots", Json::Array(nodes(plots)))];
     if !details.is_empty() {
-        columns.insert(0, block("pegboard-details", json!(nodes(details))));
+        columns.insert(0, block("pegboard-details", Json::Array(nodes(details))));
     }
-    children.push(block(class, json!(columns)));
+    children.push(block(class, Json::Array(columns)));
     if !theirs.is_empty() || !broken.is_empty() {
         children.push(html("H3", json!({ "id": "plugins_header", "children": "Plugins" })));
         let mut panels = nodes(theirs);
         panels.extend(broken);
-        children.push(block("pegboard-panels", json!(panels)));
+        children.push(block("pegboard-panels", Json::Array(panels)));
     }
-    Ok(html("Div", json!({ "children": children })))
+    Ok(node::around("Div", children))
 }
 
 /// Component files that never loaded: nobody knows their page, so the first one of the menu that people work on shows them.

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
 use super::artifacts::{ArtifactPage, PAGES};
-use super::call::{cookies, invoke};
+use super::call::{self, cookies};
 use super::node;
 use super::site::{Owner, Site, SitePanel};
 use super::told::{Called, PanelFailure, Values};
@@ -122,7 +122,7 @@ async fn forward(
     let (query, cookies) = (json!(query), Json::Object(cookies));
     let payload = Bytes::from(format!(r#"{{"body":{text},"query":{query},"cookies":{cookies}}}"#));
     let deadline = app.settings.dashboard.callback_deadline;
-    let answer = invoke(app, &file.name, "pegboard.panels.callback", payload, deadline).await;
+    let answer = call::ask(app, file, "pegboard.panels.callback", payload, deadline).await;
     let called: Called = match answer.map(|answer| serde_json::from_slice(&answer)) {
         Ok(Ok(called)) => called,
         Ok(Err(error)) => return Ok(refused(site, file, strange(&error))),
@@ -134,7 +134,10 @@ async fn forward(
     let mut response = if called.status == 204 {
         NO_CONTENT.into_response()
     } else {
-        let text = called.body.map_or_else(|| "{}".to_owned(), |body| Box::<str>::from(body).into());
+        let text: String = called.body.map_or_else(|| "{}".to_owned(), |body| Box::<str>::from(body).into());
+        if let Some(library) = node::strange_library(&text, &site.environment) {
+            return Ok(refused(site, file, without_library(&library)));
+        }
         let text = if marked { with_marks(file, text) } else { text };
         (callback_status(called.status), as_json(text)).into_response()
     };
@@ -203,7 +206,7 @@ async fn panel(
     let artifact = json!({ "type": page.page, "name": name });
     let payload = json!({ "class": one.panel.class, "artifact": artifact, "options": options, "cookies": cookies });
     let payload = Bytes::from(payload.to_string());
-    let answer = ask(app, one, "pegboard.panels.update", payload.clone()).await;
+    let answer = ask(app, site, one, "pegboard.panels.update", payload.clone()).await;
     if matches!(&answer, Ok(values) if values.error.is_none()) {
         one.file.keep(&one.panel.class, payload);
     }
@@ -222,14 +225,17 @@ async fn theme(
     let theme = site.theme(chosen).to_owned();
     cookies.insert("wb_theme".to_owned(), json!(theme));
     let payload = json!({ "class": one.panel.class, "theme": theme, "cookies": cookies });
-    let answer = ask(app, one, "pegboard.panels.set_theme", Bytes::from(payload.to_string())).await;
+    let answer = ask(app, site, one, "pegboard.panels.set_theme", Bytes::from(payload.to_string())).await;
     Ok(values(one, answer, false))
 }
 
-async fn ask(app: &App, one: &SitePanel, target: &str, payload: Bytes) -> Result<Values, PanelFailure> {
+async fn ask(app: &App, site: &Site, one: &SitePanel, target: &str, payload: Bytes) -> Result<Values, PanelFailure> {
     let deadline = app.settings.dashboard.callback_deadline;
-    let answer = invoke(app, &one.file.name, target, payload, deadline).await.map_err(explained)?;
+    let answer = call::ask(app, &one.file, target, payload, deadline).await.map_err(explained)?;
     let values: Values = serde_json::from_slice(&answer).map_err(|error| strange(&error))?;
+    if let Some(library) = values.values.iter().find_map(|value| node::strange_library(value.get(), &site.environment)) {
+        return Err(without_library(&library));
+    }
     if values.values.len() == one.panel.properties.len() {
         return Ok(values);
     }
@@ -315,6 +321,15 @@ fn marked_value(one: &SitePanel, value: &RawValue) -> String {
             tree.to_string()
         }
         Err(_) => value.get().to_owned(),
+    }
+}
+
+/// A component that the browser has no script for would take the whole page along.
+fn without_library(library: &str) -> PanelFailure {
+    PanelFailure {
+        message: format!("returned a component of `{library}`, a library that browsers were not given"),
+        hint: Some("import the library at the top of the plugin's file, not in a function, and save it again".to_owned()),
+        ..PanelFailure::default()
     }
 }
 

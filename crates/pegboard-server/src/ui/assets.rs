@@ -1,12 +1,14 @@
 //! Style sheets, scripts and pictures of the pages, embedded. A page names them with a digest of what they hold, so a browser keeps
 //! them for good and still has new ones at once.
 
+use std::borrow::Cow;
+
 use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
 use pegboard_model::Error;
-use rust_embed::{EmbeddedFile, RustEmbed};
+use rust_embed::RustEmbed;
 
 use crate::error::{ApiError, NOT_MODIFIED};
 
@@ -28,20 +30,18 @@ fn media_type(name: &str) -> &'static str {
     }
 }
 
-fn find(name: &str) -> Option<EmbeddedFile> {
+fn find(name: &str) -> Option<Cow<'static, [u8]>> {
     if name == "bootstrap.css" {
-        let metadata = Files::get("icon.svg")?.metadata;
-        return Some(EmbeddedFile { data: BOOTSTRAP.into(), metadata });
+        return Some(BOOTSTRAP.into());
     }
-    let mut file = Files::get(name)?;
-    if cfg!(debug_assertions) {
+    if cfg!(debug_assertions) && !name.contains(['/', '\\']) {
         // What is being worked on is shown as it is now.
         let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/ui").join(name);
         if let Ok(data) = std::fs::read(place) {
-            file.data = data.into();
+            return Some(data.into());
         }
     }
-    Some(file)
+    Files::get(name).map(|file| file.data)
 }
 
 fn digest(data: &[u8]) -> String {
@@ -51,16 +51,16 @@ fn digest(data: &[u8]) -> String {
 /// Where a page finds a file: its path with the digest of its content. A name that is not known stays as it is.
 pub(super) fn link(name: &str) -> String {
     match find(name) {
-        Some(file) => format!("/ui/assets/{name}?v={}", digest(&file.data)),
+        Some(data) => format!("/ui/assets/{name}?v={}", digest(&data)),
         None => format!("/ui/assets/{name}"),
     }
 }
 
 pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let Some(file) = find(&name) else {
+    let Some(data) = find(&name) else {
         return Err(Error::not_found("route-not-found", format!("there is no file `{name}`")).into());
     };
-    let tag = format!("\"{}\"", digest(&file.data));
+    let tag = format!("\"{}\"", digest(&data));
     let cached = headers.get(IF_NONE_MATCH).is_some_and(|known| known == tag.as_str());
     let headers = [
         (CONTENT_TYPE, media_type(&name).to_owned()),
@@ -68,5 +68,5 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Resul
         (ETAG, tag),
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    Ok(if cached { (NOT_MODIFIED, headers).into_response() } else { (headers, file.data.into_owned()).into_response() })
+    Ok(if cached { (NOT_MODIFIED, headers).into_response() } else { (headers, data.into_owned()).into_response() })
 }

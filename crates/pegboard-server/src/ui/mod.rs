@@ -17,24 +17,27 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
+use crate::access::{Access, Routes, get};
 use crate::app::App;
 
 pub(crate) use page::Viewer;
 pub(crate) use template::Pages;
 
-/// The pages, over the routes that they ask.
-pub(crate) fn routes(api: &Router<App>) -> Router<App> {
+/// The pages, over the routes that they ask. Each answer of the API is looked at for itself, so a page asks for no more than a viewer.
+pub(crate) fn routes(api: &Router<App>) -> Routes {
     let compressed = CompressionLayer::new().quality(CompressionLevel::Fastest);
-    let files = Router::new()
+    let open = Routes::new()
         .route("/", get(door))
         .route("/ui", get(slash))
-        .route("/ui/assets/{name}", get(assets::asset))
-        .route("/api/docs", get(docs::page));
-    pages::AREAS.iter().copied().flatten().fold(files, |router, page| router.merge(page::route(page, api.clone()))).layer(compressed)
+        .route("/ui/assets/{name}", get(assets::asset));
+    let open = pages::OPEN.iter().fold(open, |routes, page| routes.merge(page::route(page, api.clone()))).need(Access::Open);
+    let known = Routes::new().route("/api/docs", get(docs::page));
+    let pages = pages::AREAS.iter().copied().flatten();
+    let known = pages.fold(known, |routes, page| routes.merge(page::route(page, api.clone())));
+    open.merge(known).wrapped(|router| router.layer(compressed))
 }
 
 /// `/`: a browser goes to the pages, anything else learns who is here.

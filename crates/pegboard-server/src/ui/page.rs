@@ -7,11 +7,11 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::Response;
-use axum::routing::get;
 use serde_json::{Map, Value as Json, json};
 
 use super::ask::{Ask, ask};
 use super::template::html;
+use crate::access::{How, Identity, Routes, get};
 use crate::app::App;
 use crate::dashboard::{cookies, theme};
 use crate::error::ApiError;
@@ -33,24 +33,36 @@ pub(super) struct Page {
 
 /// Who looks, as the routes of the API want to know it.
 #[derive(Clone, Default)]
-pub(crate) struct Viewer;
+pub(crate) struct Viewer(Option<Identity>);
 
 impl Viewer {
     /// What the door found out about a request.
-    pub(crate) fn of(_extensions: &Extensions) -> Self {
-        Self
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        Self(extensions.get::<Identity>().cloned())
     }
 
     /// Makes a request the viewer's.
-    pub(crate) fn enter(&self, _extensions: &mut Extensions) {}
+    pub(crate) fn enter(&self, extensions: &mut Extensions) {
+        if let Some(identity) = &self.0 {
+            extensions.insert(identity.clone());
+        }
+    }
 
-    /// What every template knows of the viewer.
+    /// What every template knows of the viewer. Nobody has no role.
     fn told(&self) -> Json {
-        json!({ "name": null, "role": "admin", "how": "local" })
+        let Some(identity) = &self.0 else { return json!({ "name": null, "role": null, "how": null }) };
+        // Whoever did not have to sign in has no name to show.
+        let name = (identity.how != How::Local).then_some(&identity.user.email);
+        json!({
+            "name": name,
+            "role": identity.role.as_str(),
+            "how": identity.how.as_str(),
+            "csrf": identity.csrf_token,
+        })
     }
 }
 
-pub(super) fn route(page: &'static Page, api: Router<App>) -> Router<App> {
+pub(super) fn route(page: &'static Page, api: Router<App>) -> Routes {
     let handler = move |State(app): State<App>,
                         Path(parameters): Path<HashMap<String, String>>,
                         Query(query): Query<HashMap<String, String>>,
@@ -60,7 +72,7 @@ pub(super) fn route(page: &'static Page, api: Router<App>) -> Router<App> {
         let api = api.with_state(app.clone());
         show(page, &app, &api, Viewer::of(&extensions), parameters, query, &uri, &headers).await
     };
-    Router::new().route(page.path, get(handler))
+    Routes::new().route(page.path, get(handler))
 }
 
 #[expect(clippy::too_many_arguments, reason = "what a request is made of, taken apart once")]

@@ -3,6 +3,7 @@
 mod administration;
 mod hub;
 mod overview;
+mod people;
 mod projects;
 mod workflows;
 
@@ -10,7 +11,10 @@ use super::ask::{Ask, Refused};
 use super::page::Page;
 
 /// Every area's pages.
-pub(super) const AREAS: &[&[Page]] = &[overview::PAGES, hub::PAGES, workflows::PAGES, projects::PAGES, administration::PAGES];
+pub(super) const AREAS: &[&[Page]] = &[overview::PAGES, hub::PAGES, workflows::PAGES, projects::PAGES, people::PAGES, administration::PAGES];
+
+/// Pages for those who are not known yet.
+pub(super) const OPEN: &[Page] = people::OPEN;
 
 /// An answer without which there is no page.
 const fn must(name: &'static str, path: &'static str) -> Ask {

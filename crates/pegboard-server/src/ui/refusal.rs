@@ -24,6 +24,12 @@ pub(crate) async fn as_page(State(app): State<App>, request: Request, next: Next
     }
 }
 
+/// The same for what the door refuses, before anybody is known.
+pub(crate) fn shown(app: &App, headers: &HeaderMap, response: Response) -> Response {
+    let error = response.extensions().get::<Error>().cloned();
+    error.and_then(|error| page(app, &Viewer::default(), headers, &response, &error)).unwrap_or(response)
+}
+
 fn page(app: &App, viewer: &Viewer, headers: &HeaderMap, refused: &Response, error: &Error) -> Option<Response> {
     let title = match error.kind {
         ErrorKind::NotFound => "There is nothing here",

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod access;
 mod administration;
 mod ango;
 mod api;
@@ -23,3 +24,4 @@ mod resume;
 mod runs;
 mod support;
 mod tidy;
+mod ui;

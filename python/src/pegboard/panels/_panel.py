@@ -151,15 +151,17 @@ class Panel:
         return pairs
 
     def _look_closer(self, component: Component, present: set[str], messages: Messages) -> None:
-        title, line = self.kind.__name__, _line(self.kind)
+        title = self.kind.__name__
         if not self.properties:
-            messages.warn(f"{title} has no `properties`: nothing of it is ever updated", "fill them in create_component", line=line)
+            messages.warn(
+                f"{title} has no `properties`: nothing of it is ever updated", "fill them in create_component", line=_line(self.kind)
+            )
         texts = [id_text(identity) for identity in self.ids]
         for twice in sorted({text for text in texts if texts.count(text) > 1}):
-            messages.warn(f"{title} has two components with the id `{twice}`", "give each its own", line=line)
+            messages.warn(f"{title} has two components with the id `{twice}`", "give each its own", line=_line(self.kind))
         unheard = [identity for identity, _ in self.signals if id_text(identity) not in present]
         for identity in unheard:
-            messages.warn(f"`signals` of {title} names `{id_text(identity)}`, which no component has as its id", line=line)
+            messages.warn(f"`signals` of {title} names `{id_text(identity)}`, which no component has as its id", line=_line(self.kind))
         by_id = {id_text(each.id): each for each in components(component) if getattr(each, "id", None) is not None}
         for identity, name in self.properties:
             owner = by_id[id_text(identity)]
@@ -168,7 +170,7 @@ class Panel:
             if name not in known and not (wildcards and name.startswith(wildcards)):
                 messages.warn(
                     f"`properties` of {title} names `{id_text(identity)}.{name}`, but {type(owner).__name__} has no such property",
-                    line=line,
+                    line=_line(self.kind),
                 )
 
     # Updating it.
@@ -206,15 +208,15 @@ class Panel:
 
     def _check_count(self, method: str, values: Any) -> None:
         expected = len(self.properties)
-        if values is no_update:
+        if values is no_update or (isinstance(values, (list, tuple)) and len(values) == expected):
             return
+        # Looking for a line reads the file and touches every module: only when somebody will read it.
         line = _line(getattr(type(self.plugin), method, None))
         names = ", ".join(f"{id_text(identity)}.{name}" for identity, name in self.properties)
         hint = f"return one value per entry of `properties`, in this order: {names}"
         if not isinstance(values, (list, tuple)):
             raise PluginError(f"{method} returned {_described(values)}, expected a list of {expected}", hint, line)
-        if len(values) != expected:
-            raise PluginError(f"{method} returned {len(values)}, expected {expected}", hint, line)
+        raise PluginError(f"{method} returned {len(values)}, expected {expected}", hint, line)
 
     def _texts(self, method: str, values: Any) -> tuple[list[str], Exception | None]:
         if values is no_update:

@@ -21,10 +21,10 @@ from dash._callback_context import context_value
 from dash._utils import AttributeDict
 from dash.exceptions import PreventUpdate
 
-from pegboard.panels._background import ThreadJobs
+from pegboard.panels._background import ProcessJobs
 from pegboard.panels._failures import PluginError
 
-__all__ = ["CallbackAnswer", "Site"]
+__all__ = ["CallbackAnswer", "Site", "park_site", "site_for"]
 
 FUNCTION_NAME = re.compile(r'ns\["([0-9a-f]{64})"\]')
 UPDATE = "/_dash-update-component"
@@ -53,6 +53,7 @@ class Site:
     """Callbacks, pages and requests."""
 
     def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self.app = dash.Dash(
             "pegboard_dashboard",
             use_pages=True,
@@ -62,7 +63,7 @@ class Site:
             suppress_callback_exceptions=True,
             include_assets_files=False,
             add_log_handler=False,
-            background_callback_manager=ThreadJobs(),
+            background_callback_manager=ProcessJobs(),
         )
         self.app.server.request_class = _Request
         self.redirects: dict[str, list[str]] = {}
@@ -216,6 +217,24 @@ class Site:
             if response.status_code == 204:
                 return CallbackAnswer(204, cookies=set_cookies)
             return CallbackAnswer(response.status_code, response.get_data(as_text=True), cookies=set_cookies)
+
+
+_PARKED: list[Site] = []
+
+
+def park_site(prefix: str) -> None:
+    """Makes a site for the worker that this process becomes: in the parked interpreter once, instead of in each worker."""
+    site = Site(prefix)
+    with site.as_callback({}):
+        # Routes are compiled for the first request.
+        pass
+    _PARKED[:] = [site]
+
+
+def site_for(prefix: str) -> Site:
+    """The one that was parked, when it fits; there is one per process."""
+    parked = _PARKED.pop() if _PARKED else None
+    return parked if parked is not None and parked.prefix == prefix else Site(prefix)
 
 
 def _outputs(output: str) -> list[str]:

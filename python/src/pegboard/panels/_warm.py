@@ -1,7 +1,7 @@
 """Imported by the parked interpreter that panel workers are forked from: does once what each would do first.
 
-Plotly loads its validators and Dash its routes when they are used first, which takes longer than loading most plugins. Nothing of it
-stays in the way: a worker makes an app of its own.
+Plotly loads its validators and Dash its routes when they are used first, which takes longer than loading most plugins. The app that a
+worker will have is made here, too: what is made before the fork is shared by all workers.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from workbench.web_interface.components.plugins import ag_table, model_plot, sca
 
 from pegboard.panels import _page, _worker  # noqa: F401  (all of the worker)
 from pegboard.panels._encode import text_of
+from pegboard.panels._site import park_site
 
 __all__: list[str] = []
 
@@ -35,7 +36,7 @@ def _warm_up() -> None:
     text_of(html.Div([dcc.Graph(figure=figure), dbc.Row(dbc.Col(dcc.Dropdown(["a"])))]))
     ThemeManager.set_theme("auto")
     frame.groupby("z").mean(numeric_only=True)
-    dash.Dash("pegboard_warm_up", use_pages=True, pages_folder="", add_log_handler=False)
+    park_site(_worker.DASHBOARD)
     dash.page_registry.clear()
 
 

@@ -20,7 +20,7 @@ from pegboard.panels._modules import classes_of, executed_files, make_importable
 from pegboard.panels._nothing import EmptyCatalog
 from pegboard.panels._page import Page, laid_out, pages_of, registered
 from pegboard.panels._panel import Panel, Values
-from pegboard.panels._site import Site
+from pegboard.panels._site import Site, site_for
 from pegboard.panels._tree import alert, id_text
 
 __all__ = ["PanelWorker"]
@@ -60,9 +60,9 @@ class PanelWorker:
                 raise PluginError(f"`{kind}` is no kind of plugin file: it is one of {', '.join(KINDS)}")
             make_importable(self._roots)
             ConfigManager().set_config("WORKBENCH_PLUGINS", self._roots)
-            self._site = Site(str(asked.get("prefix") or DASHBOARD))
+            self._site = site_for(str(asked.get("prefix") or DASHBOARD))
             before = registered()
-            classes = classes_of(module_of(self._file))
+            classes = classes_of(module_of(self._file, asked.get("text")))
             if kind == "component":
                 self._load_panels(classes, {str(each) for each in asked.get("known_ids") or []}, messages)
             elif kind == "page":
@@ -95,8 +95,7 @@ class PanelWorker:
             self._panels[kind.__name__] = panel
         if not self._panels:
             messages.warn("the file has no panel: no class of it derives from PluginInterface")
-        for text in self._site.freeze():
-            messages.error(text)
+        self._freeze(messages)
 
     def _load_pages(self, classes: list[type], before: dict[str, Any], messages: Messages) -> None:
         assert self._site is not None
@@ -104,10 +103,14 @@ class PanelWorker:
             self._pages[str(page.entry.get("module") or page.name)] = page
         if not self._pages:
             messages.warn("the file has no page: no class of it has `page_setup`")
+        self._freeze(messages)
+
+    def _freeze(self, messages: Messages) -> None:
+        assert self._site is not None
         for text in self._site.freeze():
             messages.error(text)
         for route in self._site.registered_routes():
-            messages.warn(f"route `{route}` of the page's own is not served", "make a callback of it, or serve it elsewhere")
+            messages.warn(f"route `{route}` of the plugin's own is not served", "make a callback of it, or serve it elsewhere")
 
     def _told(self, told: dict[str, Any] | None, messages: Messages) -> bytes:
         panels = [

@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use pegboard_model::Error;
 use pegboard_server::config::{FlagValue, Sources};
 
 use crate::administration::AdministrationCommand;
+use crate::failure::CommandFailure;
 use crate::new::NewCommand;
+use crate::people::{AuditArguments, UserCommand};
 use crate::project::{KeyCommand, ProjectCommand, StorageCommand};
+use crate::runs::LogSelection;
 
 use crate::catalog::arguments::CatalogCommand;
 use crate::hub::arguments::HubCommand;
@@ -112,12 +116,15 @@ pub(crate) enum Command {
     },
     /// Store workflows, configs and triggers from YAML or JSON.
     #[command(
-        after_help = "Examples:\n  pegboard apply workflow.yaml triggers.yaml\n  generate-workflow | pegboard apply -\n\nA file may hold several documents of all kinds; it is stored as a whole or not at all."
+        after_help = "Examples:\n  pegboard apply workflow.yaml triggers.yaml\n  generate-workflow | pegboard apply -\n  pegboard apply workflow.yaml --dry-run      see what would change\n\nA file may hold several documents of all kinds; it is stored as a whole or not at all."
     )]
     Apply {
         /// Files, folders of files; `-` reads standard input.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Only say what would change, and store nothing.
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         client: ClientArguments,
     },
@@ -192,6 +199,13 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Administration(AdministrationCommand),
+    /// People: who may come in, and what they may do.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Show who did what.
+    Audit(AuditArguments),
     /// Write a new plugin to begin with: a package with stages, or a file for the dashboard.
     New {
         #[command(subcommand)]
@@ -236,13 +250,15 @@ pub(crate) enum Command {
         client: ClientArguments,
     },
     /// Print a run's log.
-    #[command(after_help = "Examples:\n  pegboard logs brave-otter-1a2b3c4d\n  pegboard logs RUN --follow")]
+    #[command(after_help = "Examples:\n  pegboard logs brave-otter-1a2b3c4d\n  pegboard logs RUN --follow\n  pegboard logs RUN --last 50 --level warning")]
     Logs {
         /// Uid or name of the run.
         run: String,
         /// Go on until the run is over.
         #[arg(long, short)]
         follow: bool,
+        #[command(flatten)]
+        selection: LogSelection,
         #[command(flatten)]
         client: ClientArguments,
     },
@@ -371,9 +387,17 @@ pub(crate) enum PluginCommand {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum RunCommand {
-    /// Look at one run and its stages.
+    /// Look at one run: its stages, who served them, what it made.
     #[command(after_help = "Example:\n  pegboard run show brave-otter-1a2b3c4d")]
     Show {
+        /// Uid or name of the run.
+        id: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Delete a run that is over, with its log and its result. What it made stays.
+    #[command(after_help = "Example:\n  pegboard run delete brave-otter-1a2b3c4d")]
+    Delete {
         /// Uid or name of the run.
         id: String,
         #[command(flatten)]
@@ -399,6 +423,12 @@ pub(crate) struct ClientArguments {
     /// The server [variable: PEGBOARD_URL] [default: http://127.0.0.1:8480].
     #[arg(long)]
     pub(crate) url: Option<String>,
+    /// A key of the server, where it answers only those whom it knows [variable: PEGBOARD_KEY].
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// A file with nothing but a key.
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -502,6 +532,21 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// The key that was given: by flag, in a file, by the environment.
+    pub(crate) fn key(&self) -> Result<Option<String>, CommandFailure> {
+        let client = self.command.client();
+        if let Some(path) = client.and_then(|client| client.key_file.as_ref()) {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                let message = format!("cannot read the key file `{}`: {error}", path.display());
+                CommandFailure::usage(Error::invalid("key-file", message).hint("it holds nothing but a key"))
+            })?;
+            return Ok(Some(text.trim().to_owned()));
+        }
+        Ok(client.and_then(|client| client.key.clone()).or_else(|| Sources::from_process().key()))
+    }
+}
+
 impl Command {
     fn server(&self) -> Option<&ServerArguments> {
         match self {
@@ -514,7 +559,7 @@ impl Command {
         match self {
             Self::Install(install) => Some(&install.client),
             Self::Run(run) => Some(match &run.command {
-                Some(RunCommand::Show { client, .. }) => client,
+                Some(RunCommand::Show { client, .. } | RunCommand::Delete { client, .. }) => client,
                 None => &run.client,
             }),
             Self::Catalog { command } => Some(command.client()),
@@ -537,6 +582,8 @@ impl Command {
             Self::Key { command } => Some(command.client()),
             Self::Storage { command } => Some(command.client()),
             Self::Administration(command) => command.client(),
+            Self::User { command } => Some(command.client()),
+            Self::Audit(audit) => Some(&audit.client),
             Self::Serve { .. }
             | Self::Demo { .. }
             | Self::Config { .. }

@@ -2,8 +2,11 @@
 
 mod bad;
 mod browser;
+#[path = "../../../examples/screenshots/browser.rs"]
 mod devtools;
+mod exchanges;
 mod heavy;
+mod many;
 mod protocol;
 mod reload;
 mod storage;

@@ -7,6 +7,12 @@ from typing import Any
 __all__ = ["beeswarm_offsets", "molecule_hover_tooltip", "prediction_intervals"]
 
 
+def short_name(name: Any, longest: int) -> str:
+    """A name that fits beside a small plot; the plot's hover text has the whole one."""
+    text = str(name)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def beeswarm_offsets(values: Any, point_size: float = 0.05, precision: int = 2, max_offset: float = 0.3) -> Any:
     """How far each point stands from the axis, so that points of about the same value stand beside one another."""
     import numpy as np

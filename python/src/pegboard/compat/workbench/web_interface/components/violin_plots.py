@@ -10,6 +10,8 @@ __all__ = ["ViolinPlots"]
 
 MOST = 60
 COLUMNS = 8
+# Letters that fit below one of so many plots in a row.
+LONGEST_LABEL = 11
 
 
 class ViolinPlots(ComponentInterface):
@@ -36,6 +38,7 @@ class ViolinPlots(ComponentInterface):
         from plotly.subplots import make_subplots
 
         from ...utils.pandas_utils import subplot_positions
+        from ...utils.plot_utils import short_name
 
         frame = data_object.smart_sample() if hasattr(data_object, "smart_sample") else data_object
         numbers = frame.select_dtypes("number").iloc[:, :max_plots]
@@ -48,6 +51,9 @@ class ViolinPlots(ComponentInterface):
         for name, (row, column) in zip(numbers.columns, subplot_positions(numbers, columns), strict=True):
             figure.add_trace(go.Violin(y=numbers[name], name=str(name), showlegend=False, **given), row=row, col=column)
         self.theme_manager.apply_template(figure)
+        for name, (row, column) in zip(numbers.columns, subplot_positions(numbers, columns), strict=True):
+            label = short_name(name, LONGEST_LABEL)
+            figure.update_xaxes(tickvals=[str(name)], ticktext=[label], tickfont={"size": 10}, row=row, col=column)
         figure.update_xaxes(**(xaxis_args or {}))
         figure.update_yaxes(**(yaxis_args or {}))
         return figure.update_layout(height=140 * rows + 60, margin={"l": 10, "r": 10, "t": 10, "b": 10})

@@ -30,7 +30,7 @@ class ConfusionExplorer(PluginInterface):
         slider = dcc.Slider(id=f"{component_id}-confidence-slider", className="confidence-slider", min=0, max=1, value=0, step=0.01)
         self.container = html.Div(
             [
-                dbc.Row([dbc.Col(matrix, width=6), dbc.Col(triangle, width=6)]),
+                dbc.Row([dbc.Col(matrix, xs=12, md=6), dbc.Col(triangle, xs=12, md=6)]),
                 html.Div([html.Label("Least confidence"), slider]),
                 dcc.Store(id=f"{component_id}-selected-cell"),
             ],

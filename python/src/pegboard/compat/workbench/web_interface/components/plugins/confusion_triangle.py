@@ -76,7 +76,7 @@ class ConfusionTriangle(PluginInterface):
             points = go.Scatterternary(mode="markers", marker=marker, name=name, customdata=part.iloc[:, :1].to_numpy(), **corners)
             figure.add_trace(points)
         axes = {f"{axis}axis": {"title": {"text": label}} for axis, label in zip("abc", self.labels, strict=True)}
-        return figure.update_layout(ternary={"sum": 1, **axes}, height=self.height, margin={"l": 40, "r": 40, "t": 40, "b": 40})
+        return figure.update_layout(ternary={"sum": 1, **axes}, height=self.height, margin={"l": 60, "r": 60, "t": 40, "b": 40})
 
     def set_theme(self, theme: str) -> list[Any]:
         from dash import no_update

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....utils.plot_utils import beeswarm_offsets
+from ....utils.plot_utils import beeswarm_offsets, short_name
 from ..plugin_interface import PluginInputType, PluginInterface, PluginPage
 
 __all__ = ["ShapSummaryPlot"]
 
 PLAIN_POINTS = 1000
 FEATURES = 10
+# Letters of a feature's name, with one plot and with several side by side.
+LONGEST_ALONE = 30
+LONGEST_LABEL = 13
 
 
 class ShapSummaryPlot(PluginInterface):
@@ -45,13 +48,17 @@ class ShapSummaryPlot(PluginInterface):
             return self.display_text("No SHAP Values")
         values = self.model.shap_feature_values()
         by_label = found if isinstance(found, dict) else {"": found}
-        figure = make_subplots(rows=1, cols=len(by_label), subplot_titles=[str(label) for label in by_label])
+        # Room for the names between the plots.
+        spacing = min(0.13, 0.5 / len(by_label))
+        titles = [str(label) for label in by_label]
+        figure = make_subplots(rows=1, cols=len(by_label), subplot_titles=titles, horizontal_spacing=spacing)
         for column, frame in enumerate(by_label.values(), start=1):
-            self._swarm(figure, frame.drop(columns="bias", errors="ignore"), values, column)
+            longest = LONGEST_ALONE if len(by_label) == 1 else LONGEST_LABEL
+            self._swarm(figure, frame.drop(columns="bias", errors="ignore"), values, column, longest)
         self.theme_manager.apply_template(figure)
         return figure.update_layout(height=420, showlegend=False, margin={"l": 20, "r": 20, "t": 40, "b": 40})
 
-    def _swarm(self, figure: Any, frame: Any, values: Any, column: int) -> None:
+    def _swarm(self, figure: Any, frame: Any, values: Any, column: int, longest: int) -> None:
         import plotly.graph_objects as go
 
         identity = frame.columns[0]
@@ -74,5 +81,6 @@ class ShapSummaryPlot(PluginInterface):
                 hovertemplate=f"{name}: %{{x:.3f}}<br>{identity}: %{{customdata[0]}}<extra></extra>",
             )
             figure.add_trace(points, row=1, col=column)
-        figure.update_yaxes(tickvals=list(range(len(features))), ticktext=features, row=1, col=column)
+        labels = [short_name(name, longest) for name in features]
+        figure.update_yaxes(tickvals=list(range(len(features))), ticktext=labels, tickfont={"size": 10}, row=1, col=column)
         figure.update_xaxes(title="SHAP value", row=1, col=column)
