@@ -31,17 +31,20 @@ use crate::shm::{self, Blocks, BlocksOptions};
 use crate::supervisor::History;
 
 mod edition;
+mod granted;
 mod hosted;
 mod life;
 mod options;
 mod plugin;
 mod source;
 mod statistics;
+mod tidying;
 mod user_modules;
 mod version;
 
 pub use hosted::{HostedPlugin, Invocation, Preparation};
 pub use options::{EngineEvent, EngineOptions, EngineStatistics, ExecutorOptions, PluginStatistics, WorkerCounts, WorkerLimits};
+pub use tidying::EnvironmentUse;
 
 use hosted::SharedEnvironment;
 use plugin::{Plugin, Reloaded};
@@ -287,6 +290,10 @@ impl PluginRunner for Engine {
 
     fn owner(&self, target: &str) -> PluginName {
         self.inner.directory.load().owners.owner(target)
+    }
+
+    fn release(&self, plugin: &PluginName) -> Option<String> {
+        Some(self.inner.directory.load().plugins.get(plugin)?.record().metadata.version.clone())
     }
 
     fn version(&self, target: &str) -> BoxFuture<'static, Option<String>> {

@@ -5,8 +5,9 @@
 //! servers; equal content shares one directory. Credentials in URLs reach neither a log, a progress line, an error nor the
 //! stored lock.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use pegboard_model::{Error, PluginRecord};
@@ -27,10 +28,12 @@ mod pip;
 mod python;
 mod requirement;
 mod resolve;
+mod sizes;
 mod tool;
 mod uv;
 
 pub use installer::Installer;
+pub use sizes::EnvironmentSize;
 
 pub(crate) use files::io_error;
 
@@ -118,6 +121,8 @@ struct Inner {
     options: EnvironmentOptions,
     /// Looked for at the first need: asking interpreters for their version takes longer than the rest of a server's start.
     toolbox: OnceCell<Toolbox>,
+    /// Bytes and files of environments that were measured.
+    sizes: Mutex<HashMap<String, (u64, u64)>>,
 }
 
 struct Toolbox {
@@ -136,7 +141,7 @@ impl Environments {
             .map_err(|error| io_error("cannot use the data directory", &options.data, &error))?;
         files::make_directories(&options.data).await?;
         create::remove_half_made(options.data.clone()).await?;
-        Ok(Self { inner: Arc::new(Inner { options, toolbox: OnceCell::new() }) })
+        Ok(Self { inner: Arc::new(Inner { options, toolbox: OnceCell::new(), sizes: Mutex::default() }) })
     }
 
     /// What is on this machine. The installer is the one in use, or the one that the next install will use.

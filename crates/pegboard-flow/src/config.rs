@@ -1,26 +1,44 @@
 //! Which configs a workflow gets, and how they become one (Flowdapt specification, section 4).
 
-use pegboard_model::{Config, ConfigSpec, Selector, SelectorType, SelectorValue, Workflow};
+use pegboard_model::{AppliedConfig, Config, ConfigSpec, Selector, SelectorType, SelectorValue, Workflow};
 use pegboard_store::{Store, StoreError};
 use serde_json::{Map, Value as Json};
 
-/// The `config` of a run that begins now.
+/// Most bytes of JSON that the configs of a run may have, all together, to be kept with it: lists read them with each run.
+const KEPT: usize = 4096;
+
+/// Configs that apply to a run of the workflow that begins now, in the order in which they are merged.
 ///
 /// # Errors
 /// The store's.
-pub(crate) async fn of(store: &Store, workflow: &Workflow) -> Result<Map<String, Json>, StoreError> {
-    Ok(merged(store.resources::<ConfigSpec>().await?, workflow))
+pub(crate) async fn of(store: &Store, workflow: &Workflow) -> Result<Vec<AppliedConfig>, StoreError> {
+    Ok(applied(store.resources::<ConfigSpec>().await?, workflow))
 }
 
-/// Those that select by name, then those that select by annotation, each in the order in which they are stored; later keys
-/// replace earlier ones, whole.
-fn merged(configs: Vec<Config>, workflow: &Workflow) -> Map<String, Json> {
+/// Those that select by name, then those that select by annotation, each in the order in which they are stored.
+fn applied(configs: Vec<Config>, workflow: &Workflow) -> Vec<AppliedConfig> {
     let selected = configs.into_iter().filter_map(|config| {
         let selector = config.spec.selector.filter(|selector| matches(selector, workflow))?;
-        Some((selector.selector_type, config.spec.data))
+        let (name, updated_at) = (config.metadata.name.to_string(), config.metadata.updated_at);
+        Some(AppliedConfig { name, selector, updated_at, data: Some(config.spec.data) })
     });
-    let (by_name, by_annotation): (Vec<_>, Vec<_>) = selected.partition(|(by, _)| *by == SelectorType::Name);
-    by_name.into_iter().chain(by_annotation).flat_map(|(_, data)| data).collect()
+    let (by_name, by_annotation): (Vec<_>, Vec<_>) =
+        selected.partition(|config| config.selector.selector_type == SelectorType::Name);
+    by_name.into_iter().chain(by_annotation).collect()
+}
+
+/// The `config` that stages see: later keys replace earlier ones, whole.
+pub(crate) fn merged(configs: &[AppliedConfig]) -> Map<String, Json> {
+    configs.iter().filter_map(|config| config.data.clone()).flatten().collect()
+}
+
+/// What of them is kept with a run: what they said only when that is little.
+pub(crate) fn kept(mut configs: Vec<AppliedConfig>) -> Vec<AppliedConfig> {
+    let length = |config: &AppliedConfig| serde_json::to_string(&config.data).map_or(usize::MAX, |text| text.len());
+    if configs.iter().map(length).fold(0, usize::saturating_add) > KEPT {
+        configs.iter_mut().for_each(|config| config.data = None);
+    }
+    configs
 }
 
 fn matches(selector: &Selector, workflow: &Workflow) -> bool {
@@ -89,7 +107,7 @@ mod tests {
             (json!({ "kind": "config", "type": "annotation", "value": { "group": "g" } }), false, false),
         ] {
             let data = json!({ "k": 1 });
-            let merge = |workflow: &Workflow| !merged(vec![config(selector.clone(), data.clone())], workflow).is_empty();
+            let merge = |workflow: &Workflow| !applied(vec![config(selector.clone(), data.clone())], workflow).is_empty();
             assert_eq!((merge(&annotated), merge(&plain)), (matches_annotated, matches_plain), "{selector}");
         }
     }
@@ -106,6 +124,17 @@ mod tests {
             config(json!({ "value": "other" }), json!({ "d": 4 })),
         ];
         let expected = json!({ "b": 2, "shared": "second annotation", "deep": { "x": 1 }, "c": 3, "a": 1 });
-        assert_eq!(Json::Object(merged(configs, &workflow(json!({ "group": "g" })))), expected);
+        let applied = applied(configs, &workflow(json!({ "group": "g" })));
+        assert_eq!(Json::Object(merged(&applied)), expected);
+        assert!(kept(applied).iter().all(|config| config.data.is_some()));
+    }
+
+    #[test]
+    fn much_is_not_kept_with_each_run() {
+        let large = config(json!({ "value": "w" }), json!({ "words": "x".repeat(KEPT) }));
+        let small = config(json!({ "value": "w" }), json!({ "a": 1 }));
+        let kept = kept(applied(vec![large, small], &workflow(json!({}))));
+        assert_eq!(kept.len(), 2);
+        assert!(kept.iter().all(|config| config.data.is_none()));
     }
 }

@@ -7,12 +7,14 @@ mod config;
 mod fields;
 mod trigger;
 mod workflow;
+mod write;
 
 use std::collections::BTreeMap;
 
 use pegboard_model::{ConfigSpec, Error, ResourceName, ResourceSpec, TriggerSpec, WorkflowSpec};
 
 use self::fields::{Fields, invalid, wrong};
+pub use self::write::write;
 use crate::nearest::nearest;
 use crate::node::{self, Content, Key, Node};
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use pegboard_model::{CallEvent, Failure, FailureKind, LogLevel, Operation, PluginName, Run, RunState, Value, Workflow};
+use pegboard_model::{
+    CallEvent, Failure, FailureKind, LogLevel, Operation, PluginName, Run, RunState, StagePlugin, Value, Workflow,
+};
 use serde_json::{Map, Value as Json};
 
 use crate::cache;
@@ -246,7 +248,7 @@ impl Driver {
                     };
                     self.submit(purpose, operation, None);
                 }
-                Command::StageStarted { stage } => self.record.stage_started(stage),
+                Command::StageStarted { stage } => self.record.stage_started(stage, self.served(stage)),
                 Command::Counts { stage, counts } => self.record.counts(stage, counts),
                 Command::StageEnded { stage, state, failure } => self.record.stage_ended(stage, state, failure),
                 Command::Log { stage, level, text } => self.record.say(Some(stage), level, text),
@@ -280,6 +282,13 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Who serves a stage that starts now.
+    fn served(&self, stage: usize) -> Option<StagePlugin> {
+        let name = self.plugins.get(stage).filter(|name| **name != PluginName::base())?.clone();
+        let version = self.record.shared.runner.release(&name).unwrap_or_default();
+        Some(StagePlugin { name, version })
     }
 
     fn submit(&mut self, purpose: Purpose, operation: Operation, deadline: Option<Duration>) {

@@ -72,6 +72,7 @@ pub(crate) fn header(run: &Run) -> Run {
         stages: Vec::new(),
         result: run.result.clone(),
         result_object: run.result_object.clone(),
+        configs: run.configs.clone(),
         failure: run.failure.clone(),
     }
 }

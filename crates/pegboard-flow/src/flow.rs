@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pegboard_model::{Error, Metadata, PluginRunner, Resource, ResourceSpec, Run, RunCause, RunId, Workflow, WorkflowSpec};
+use pegboard_model::{
+    AppliedConfig, Error, Metadata, PluginName, PluginRunner, Resource, ResourceSpec, Run, RunCause, RunId, StagePlugin,
+    Workflow, WorkflowSpec,
+};
 use pegboard_store::{Store, StoreError, StoredEvent};
 use serde_json::{Map, Value as Json};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -15,6 +18,7 @@ use uuid::Uuid;
 
 use crate::cache;
 use crate::clock::Clock;
+use crate::config;
 use crate::document::{self, Document, ResourceDocument, Warnings};
 use crate::event_log;
 use crate::events::RunEvent;
@@ -159,6 +163,28 @@ impl Flow {
         let text = text.to_owned();
         let read = tokio::task::spawn_blocking(move || document::parse(&text)).await;
         read.map_err(|error| Error::internal("document-reader", format!("the document could not be read: {error}")))?
+    }
+
+    /// Configs that a run of the workflow that begins now gets, in the order in which they are merged.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn configs_of(&self, workflow: &Workflow) -> Result<Vec<AppliedConfig>, Error> {
+        Ok(config::of(&self.shared.store, workflow).await?)
+    }
+
+    /// Which plugin a target belongs to, and its version; none when it belongs to no plugin.
+    #[must_use]
+    pub fn plugin_of(&self, target: &str) -> Option<StagePlugin> {
+        let name = self.shared.runner.owner(target);
+        let version = self.shared.runner.release(&name).unwrap_or_default();
+        (name != PluginName::base()).then_some(StagePlugin { name, version })
+    }
+
+    /// Who calls the stages: `local`, `ray`, `dask`, or the name of a class.
+    #[must_use]
+    pub fn executor(&self) -> &str {
+        &self.shared.options.executor
     }
 
     /// What a run of it would stumble over: circles, unknown names, stages that replace others.

@@ -16,7 +16,7 @@ use crate::driver::drive;
 use crate::event_log;
 use crate::events::header;
 use crate::flow::{Active, Shared};
-use crate::graph::{Graph, Node};
+use crate::graph::{Dependency, Graph, Node};
 use crate::names::run_name;
 use crate::plan::plan;
 use crate::record::{Channels, now};
@@ -59,6 +59,7 @@ impl Shared {
             stages: stage_runs(&graph),
             result: Json::Null,
             result_object: None,
+            configs: Vec::new(),
             failure: None,
         };
         let channels = self.admit(run.uid)?;
@@ -66,18 +67,21 @@ impl Shared {
             self.triggers.run_begins(run.uid, event);
         }
         let mut changes = with;
-        if channels.is_kept {
-            changes.push(Change::RunCreated(run.clone()));
-        }
         let (recorded, outcome) = oneshot::channel();
         let shared = Arc::clone(self);
-        let created = run.clone();
+        let mut created = run;
         // A task from the beginning: a caller that goes away meanwhile must not leave a recorded run without a driver.
         self.drivers.spawn(async move {
             let uid = created.uid;
-            let config = config::of(&shared.store, &workflow).await;
-            let begun = match config {
-                Ok(config) => shared.recorder.record(changes).await.map(|()| config),
+            let begun = match config::of(&shared.store, &workflow).await {
+                Ok(configs) => {
+                    let config = config::merged(&configs);
+                    created.configs = config::kept(configs);
+                    if channels.is_kept {
+                        changes.push(Change::RunCreated(created.clone()));
+                    }
+                    shared.recorder.record(changes).await.map(|()| config)
+                }
                 Err(error) => Err(error),
             };
             let config = match begun {
@@ -89,14 +93,13 @@ impl Shared {
                     return;
                 }
             };
-            let _ = recorded.send(Ok(()));
+            let _ = recorded.send(Ok(created.clone()));
             let driving = async { drive(Arc::clone(&shared), created, &workflow, config, plan(graph), channels).await };
             if AssertUnwindSafe(driving).catch_unwind().await.is_err() {
                 shared.end_abandoned(uid).await;
             }
         });
-        outcome.await.map_err(|_| Error::internal("run-lost", "the run could not be started"))??;
-        Ok(run)
+        Ok(outcome.await.map_err(|_| Error::internal("run-lost", "the run could not be started"))??)
     }
 
     fn admit(&self, run: RunId) -> Result<Channels, Error> {
@@ -160,6 +163,10 @@ impl Shared {
 }
 
 fn stage_runs(graph: &Graph) -> Vec<StageRun> {
+    let name = |dependency: &Dependency| match dependency {
+        Dependency::On(position) => graph.nodes.get(*position).map(|node| node.name.clone()),
+        Dependency::Itself | Dependency::Unknown(_) => None,
+    };
     let stage = |node: &Node| StageRun {
         name: node.name.clone(),
         target: node.target.clone(),
@@ -169,6 +176,8 @@ fn stage_runs(graph: &Graph) -> Vec<StageRun> {
         items: None,
         failure: None,
         cached: false,
+        depends_on: node.dependencies.iter().filter_map(name).collect(),
+        plugin: None,
     };
     graph.nodes.iter().map(stage).collect()
 }

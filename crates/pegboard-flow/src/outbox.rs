@@ -167,6 +167,8 @@ mod tests {
             items: None,
             failure: None,
             cached: false,
+            depends_on: Vec::new(),
+            plugin: None,
         };
         Run {
             uid: RunId::random(),
@@ -182,6 +184,7 @@ mod tests {
             stages: (0..stages).map(stage).collect(),
             result: serde_json::Value::Null,
             result_object: None,
+            configs: Vec::new(),
             failure: None,
         }
     }

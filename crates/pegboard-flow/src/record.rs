@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pegboard_model::run::ItemCounts;
-use pegboard_model::{ErrorKind, Event, Failure, FailureKind, LogLevel, LogLine, Run, RunState, Timestamp};
+use pegboard_model::{ErrorKind, Event, Failure, FailureKind, LogLevel, LogLine, Run, RunState, StagePlugin, Timestamp};
 use pegboard_store::{Change, StoreError};
 use tokio::sync::{mpsc, watch};
 
@@ -77,8 +77,9 @@ impl RunRecord {
         Self { shared, run, channels, refusals, refuse, outbox, store_failed: false, removed }
     }
 
-    pub(crate) fn stage_started(&mut self, position: usize) {
+    pub(crate) fn stage_started(&mut self, position: usize, plugin: Option<StagePlugin>) {
         let stage = &mut self.run.stages[position];
+        stage.plugin = plugin;
         stage.state = RunState::Running;
         stage.started_at = Some(now());
         self.outbox.stage_changed(position);

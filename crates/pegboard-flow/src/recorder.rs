@@ -158,6 +158,7 @@ mod tests {
             stages: vec![stage(RunState::Pending)],
             result: Json::Null,
             result_object: None,
+            configs: Vec::new(),
             failure: None,
         }
     }
@@ -172,6 +173,8 @@ mod tests {
             items: None,
             failure: None,
             cached: false,
+            depends_on: Vec::new(),
+            plugin: None,
         }
     }
 

@@ -19,7 +19,9 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use pegboard_model::{Connector, HubId, RemotePlugin, Session, SessionCause, SessionLine, SessionProgress, SessionState, Timestamp};
+use pegboard_model::{
+    Connector, HubId, RemotePlugin, Session, SessionCause, SessionLine, SessionProgress, SessionState, Timestamp,
+};
 use tokio::sync::{mpsc, watch};
 
 use crate::link::Order;

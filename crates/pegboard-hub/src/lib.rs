@@ -16,6 +16,7 @@ pub mod news;
 pub mod options;
 pub mod plugins;
 pub mod presence;
+pub mod secrets;
 pub mod sessions;
 pub mod wire;
 
@@ -36,4 +37,5 @@ pub use news::{HubNews, SessionNews};
 pub use options::{HubOptions, SessionLimits};
 pub use plugins::{PluginEdit, PluginScope};
 pub use presence::Presence;
+pub use secrets::{SecretEdit, Secrets};
 pub use sessions::{RunRequest, SessionView, session_not_found};

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::call::Failure;
-use crate::id::RunId;
+use crate::config::Selector;
+use crate::id::{PluginName, RunId};
 use crate::time::Timestamp;
 
 /// State of a run, and of a stage within it. The last four are final.
@@ -80,6 +81,35 @@ pub struct StageRun {
     /// Its result is that of an earlier call with the same inputs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cached: bool,
+    /// Names of the stages whose results it receives, as the workflow said when the run began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// Who served it; none before its first call, and for a target that belongs to no plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<StagePlugin>,
+}
+
+/// The plugin that served a stage, as it was then.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StagePlugin {
+    /// Its name.
+    pub name: PluginName,
+    /// Version of its distribution; empty when it has none.
+    pub version: String,
+}
+
+/// A config that a run began with.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AppliedConfig {
+    /// Its name.
+    pub name: String,
+    /// Why it applied.
+    pub selector: Selector,
+    /// Which version of it: when it was changed last.
+    pub updated_at: Timestamp,
+    /// What it said; none when that is too much to be kept with each run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Map<String, Json>>,
 }
 
 /// Progress of a fan-out.
@@ -123,6 +153,9 @@ pub struct Run {
     /// Key of the result among the objects when it is too large to stand here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_object: Option<String>,
+    /// Configs that applied, in the order in which they were merged: later keys replaced earlier ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configs: Vec<AppliedConfig>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,

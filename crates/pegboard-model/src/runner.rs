@@ -24,6 +24,12 @@ pub trait PluginRunner: Send + Sync + 'static {
     /// The plugin that owns the module of a dotted target; [`PluginName::base`] when none does.
     fn owner(&self, target: &str) -> PluginName;
 
+    /// Which version of the plugin's distribution a call that begins now would meet; none when nobody can say.
+    fn release(&self, plugin: &PluginName) -> Option<String> {
+        let _ = plugin;
+        None
+    }
+
     /// What changes whenever the code behind a target may have changed; none when nobody can say.
     fn version(&self, target: &str) -> BoxFuture<'static, Option<String>> {
         let _ = target;

@@ -12,6 +12,7 @@ use pegboard_store::Store;
 use tokio::sync::Mutex;
 
 use crate::access::{Accounts, Audit, Credentials, LocalKeys, Openid};
+use crate::api::shape::StoreStatus;
 use crate::config::Settings;
 use crate::dashboard::Dashboard;
 use crate::flowdapt::Sampler;
@@ -77,6 +78,8 @@ pub struct Shared {
     pub(crate) dashboard: Dashboard,
     /// Templates of the pages.
     pub(crate) pages: Pages,
+    /// What the store held when it was counted last.
+    pub(crate) counted: Mutex<Option<(Instant, StoreStatus)>>,
     pub(crate) started: Instant,
     /// Held while a plugin's record is copied from the engine to the store, so that an older copy never lands last.
     pub(crate) directory: Mutex<()>,
@@ -110,6 +113,7 @@ impl App {
             polls,
             dashboard: Dashboard::default(),
             pages: Pages::default(),
+            counted: Mutex::default(),
             started,
             directory,
         }))

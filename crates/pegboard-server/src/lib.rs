@@ -9,6 +9,7 @@ mod access;
 mod ango;
 mod api;
 mod app;
+pub mod backup;
 mod catalog;
 pub mod config;
 mod dashboard;

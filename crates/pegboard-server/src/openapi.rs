@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::access::Realm;
 use crate::api::{
-    apply, assets, audit, catalog, configs, dashboard, events, health, hub, keys, labelling, news, notices, organizations, plugins,
-    projects, reading, runs, search, session, status, triggers, users, workers, workflows,
+    administration, apply, assets, audit, catalog, configs, dashboard, events, health, hub, keys, labelling, lineage, news,
+    notices, organizations, plugins, projects, reading, runs, search, session, status, triggers, users, workers, workflows,
 };
 
 use crate::router::listed as listed_routes;
@@ -23,12 +23,14 @@ use crate::router::listed as listed_routes;
         dashboard::list, dashboard::show, dashboard::reload,
         plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
         workers::list,
-        apply::apply, workflows::list, workflows::show, workflows::apply, workflows::put, workflows::delete,
+        apply::apply, workflows::list, workflows::show, workflows::apply, workflows::put, workflows::delete, workflows::document,
+        workflows::preview, workflows::parameters,
         catalog::list, catalog::show, catalog::create, catalog::amend, catalog::delete, catalog::rows, catalog::statistics,
         catalog::outliers, catalog::file, catalog::query, catalog::upload,
-        configs::list, configs::show, configs::apply, configs::put, configs::delete,
-        triggers::list, triggers::show, triggers::apply, triggers::put, triggers::delete,
+        configs::list, configs::show, configs::apply, configs::put, configs::delete, configs::document,
+        triggers::list, triggers::show, triggers::apply, triggers::put, triggers::delete, triggers::document,
         runs::list, runs::show, runs::start, runs::cancel, runs::resume, runs::result, runs::log, runs::events, runs::delete,
+        lineage::of_run, lineage::lineage,
         hub::plugins::list, hub::plugins::show, hub::plugins::create, hub::plugins::update, hub::plugins::remove, hub::plugins::rotate,
         hub::hosting::host, hub::hosting::unhost, hub::hosting::restart, hub::hosting::log,
         hub::plugins::install, hub::plugins::uninstall, hub::sessions::run, hub::sessions::list, hub::sessions::show,
@@ -42,6 +44,8 @@ use crate::router::listed as listed_routes;
         session::show, session::sign_in, session::sign_out, session::change_password, session::list, session::end_all, session::end,
         session::link, session::redeem, users::list, users::show, users::create, users::change, users::link, users::remove,
         organizations::list, organizations::create, audit::list,
+        administration::back_up, administration::secrets, administration::set_secret, administration::delete_secret,
+        administration::environments, administration::prune_environments, administration::details, administration::test_storage,
         health::health, health::ready, health::metrics,
     ),
     tags(
@@ -55,6 +59,7 @@ use crate::router::listed as listed_routes;
         (name = "projects", description = "What is labelled, with which classes, on which way"),
         (name = "keys", description = "Keys of Ango's HTTP dialect, and credentials of storages"),
         (name = "people", description = "Signing in, users, organizations, and who did what"),
+        (name = "administration", description = "Backups, secrets, environments, how the server is"),
         (name = "dashboard", description = "Panels, views and pages on the catalog's artifact pages"),
         (name = "workers", description = "Processes that run plugins' code"),
         (name = "server", description = "The server about itself"),

@@ -11,8 +11,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::access::{Access, Gate, Route, Routes, delete, gate, get, inner_gate, post, put};
 use crate::api::hub::{follow, hosting, plugins as plugins_of_hub, presets, preview, scripts, sessions};
 use crate::api::{
-    apply, assets, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, openid,
-    organizations, plugins, projects, reading, runs, search, session, status, triggers, users, workers, workflows,
+    administration, apply, assets, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, lineage,
+    news, notices, openid, organizations, plugins, projects, reading, runs, search, session, status, triggers, users, workers,
+    workflows,
 };
 use crate::app::App;
 use crate::error::{ApiError, panicked};
@@ -54,16 +55,22 @@ fn of_the_server() -> Routes {
         .route("/api/v1/workers", get(workers::list))
         .route("/api/v1/workflows", get(workflows::list).post(workflows::apply))
         .route("/api/v1/workflows/{name}", get(workflows::show).put(workflows::put).delete(workflows::delete))
+        .route("/api/v1/workflows/{name}/document", get(workflows::document))
+        .route("/api/v1/workflows/{name}/preview", get(workflows::preview))
+        .route("/api/v1/workflows/{name}/parameters", get(workflows::parameters))
         .route("/api/v1/configs", get(configs::list).post(configs::apply))
         .route("/api/v1/configs/{name}", get(configs::show).put(configs::put).delete(configs::delete))
+        .route("/api/v1/configs/{name}/document", get(configs::document))
         .route("/api/v1/triggers", get(triggers::list).post(triggers::apply))
         .route("/api/v1/triggers/{name}", get(triggers::show).put(triggers::put).delete(triggers::delete))
+        .route("/api/v1/triggers/{name}/document", get(triggers::document))
         .route("/api/v1/apply", post(apply::apply))
         .route("/api/v1/runs", get(runs::list).post(runs::start))
         .route("/api/v1/runs/{id}", delete(runs::delete).get(runs::show))
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/api/v1/runs/{id}/resume", post(runs::resume))
         .route("/api/v1/runs/{id}/result", get(runs::result))
+        .route("/api/v1/runs/{id}/artifacts", get(lineage::of_run))
         .route("/api/v1/runs/{id}/log", get(runs::log))
         .route("/api/v1/runs/{id}/events", get(runs::events))
         .route("/api/v1/catalog/query", post(catalog::query).needs(Access::Viewer))
@@ -73,6 +80,7 @@ fn of_the_server() -> Routes {
             "/api/v1/catalog/{kind}/{name}",
             get(catalog::show).post(catalog::create).patch(catalog::amend).delete(catalog::delete),
         )
+        .route("/api/v1/catalog/{kind}/{name}/lineage", get(lineage::lineage))
         .route("/api/v1/catalog/{kind}/{name}/rows", get(catalog::rows))
         .route("/api/v1/catalog/{kind}/{name}/statistics", get(catalog::statistics))
         .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))
@@ -80,6 +88,15 @@ fn of_the_server() -> Routes {
         .route("/api/v1/dashboard/plugins", get(dashboard_api::list))
         .route("/api/v1/dashboard/plugins/{id}", get(dashboard_api::show))
         .route("/api/v1/dashboard/plugins/{id}/reload", post(dashboard_api::reload))
+        .route("/api/v1/backups", post(administration::back_up).needs(Access::Admin))
+        .route("/api/v1/secrets", get(administration::secrets).needs(Access::Admin))
+        .route(
+            "/api/v1/secrets/{name}",
+            put(administration::set_secret).delete(administration::delete_secret).needs(Access::Admin),
+        )
+        .route("/api/v1/environments", get(administration::environments).needs(Access::Admin))
+        .route("/api/v1/environments/prune", post(administration::prune_environments).needs(Access::Admin))
+        .route("/api/v1/status/details", get(administration::details).needs(Access::Admin))
         .route("/-/metrics", get(health::metrics))
         .of_the_server()
         .route("/-/health", get(health::health).needs(Access::Open))
@@ -130,6 +147,7 @@ fn of_organizations() -> Routes {
         .route("/api/v1/keys/{id}", delete(keys::revoke).needs(Access::Viewer))
         .route("/api/v1/storages", get(keys::storages).post(keys::create_storage).needs(Access::Admin))
         .route("/api/v1/storages/{id}", delete(keys::delete_storage).needs(Access::Admin))
+        .route("/api/v1/storages/{id}/test", post(administration::test_storage).needs(Access::Admin))
 }
 
 /// Coming in, and people.

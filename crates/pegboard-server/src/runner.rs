@@ -39,6 +39,10 @@ impl PluginRunner for RunnerRouter {
         self.local.owner(target)
     }
 
+    fn release(&self, plugin: &PluginName) -> Option<String> {
+        self.local.release(plugin)
+    }
+
     fn version(&self, target: &str) -> BoxFuture<'static, Option<String>> {
         self.local.version(target)
     }

@@ -1,6 +1,6 @@
 //! What can be changed about runs, events and triggers in one transaction, and what can be asked about many.
 
-use pegboard_model::{Event, LogLine, Run, RunId, RunState, StageRun, Timestamp};
+use pegboard_model::{Event, LogLevel, LogLine, Run, RunId, RunState, StageRun, Timestamp};
 use uuid::Uuid;
 
 /// One durable change. A batch of them is one transaction.
@@ -61,6 +61,23 @@ pub struct StoredEvent {
     pub handled: bool,
     /// What happened.
     pub event: Event,
+}
+
+/// Which lines of a log to read.
+#[derive(Clone, Debug, Default)]
+pub struct LogFilter {
+    /// Only lines with a sequence above this one.
+    pub after: u64,
+    /// Only lines with a sequence below this one.
+    pub before: Option<u64>,
+    /// Only lines of this stage.
+    pub stage: Option<String>,
+    /// Only lines of this level and above.
+    pub level: Option<LogLevel>,
+    /// The last ones of them instead of the first ones; they are oldest first all the same.
+    pub last: bool,
+    /// At most so many.
+    pub limit: usize,
 }
 
 /// Which runs to list; newest first.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use pegboard_model::{
     ApiKey, Artifact, Asset, AuditEntry, Event, Issue, OneTimeLink, Organization, Password, PastStage, PluginRecord, Preset,
-    Project, RemotePlugin, Resource, ResourceSpec, Run, Session, SignIn, StageRun, Storage, Task, User,
+    Project, RemotePlugin, Resource, ResourceSpec, Run, Secret, Session, SignIn, StageRun, Storage, Task, User,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,7 @@ documents! {
     PastStage: "past_stage",
     Issue: "issue",
     Storage: "storage",
+    Secret: "secret",
     Password: "password",
     SignIn: "sign_in",
     OneTimeLink: "one_time_link",
@@ -159,6 +160,7 @@ mod tests {
         check::<PastStage>();
         check::<Issue>();
         check::<Storage>();
+        check::<Secret>();
         check::<Artifact>();
         check::<RemotePlugin>();
         check::<Preset>();

@@ -47,6 +47,9 @@ pub enum StoreError {
         /// Number of the last migration of this binary.
         known: i64,
     },
+    /// There is data already where other data shall go. What was found first.
+    #[error("there is data already: `{0}`")]
+    NotEmpty(String),
     /// The caller gave an object a key that cannot be one.
     #[error("`{0}` cannot be the key of an object")]
     BadKey(String),
@@ -77,6 +80,9 @@ impl From<StoreError> for Error {
             StoreError::Corrupt(_) => Self::internal("store-corrupt", message).hint("restore the data directory from a backup"),
             StoreError::Newer { .. } => Self::unavailable("database-newer", message)
                 .hint("start a Pegboard at least as new as the one that ran here last"),
+            StoreError::NotEmpty(_) => {
+                Self::conflict("not-empty", message).hint("restore into an empty place, or say `--replace`")
+            }
             StoreError::BadKey(_) => {
                 Self::invalid("object-key", message).hint("a key is one to 900 bytes, parts between `/` are not empty")
             }

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod change;
 pub mod error;
 pub mod labelling;
@@ -25,10 +26,11 @@ mod sessions;
 mod sqlite;
 
 pub use audit::{AuditPage, StoredAuditEntry};
-pub use change::{Change, RunFilter, StoredEvent, StoredLine};
+pub use backup::{Holdings, Piece, Restoration, Snapshot, Table};
+pub use change::{Change, LogFilter, RunFilter, StoredEvent, StoredLine};
 pub use error::StoreError;
 pub use labelling::{AssetQuery, LabelChange, Placed};
-pub use object::{ObjectWriter, RemoteFolder};
+pub use object::{Bucket, ObjectWriter, RemoteFolder, probe};
 pub use options::{S3Options, StoreOptions};
 pub use sessions::{SessionFilter, StoredSessionLine};
 pub use store::Store;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use crate::backup::{Pieces, Table};
 use crate::error::StoreError;
 use crate::lock::DirectoryLock;
 use crate::object::Objects;
@@ -27,7 +28,7 @@ pub struct Store {
 
 struct Inner {
     records: Records,
-    objects: Objects,
+    objects: Arc<Objects>,
     counts: Counts,
     lock: Mutex<Option<Arc<DirectoryLock>>>,
 }
@@ -50,7 +51,8 @@ impl Store {
                 Records::Sqlite(blocking(move || SqliteRecords::open(&path, Some(held))).await?)
             }
         };
-        Ok(Self { inner: Arc::new(Inner { records, objects, counts: Counts::default(), lock: Mutex::new(Some(lock)) }) })
+        let inner = Inner { records, objects: Arc::new(objects), counts: Counts::default(), lock: Mutex::new(Some(lock)) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Waits until everything accepted is durable and releases the lock. From then on every method answers `Unavailable`.
@@ -90,7 +92,7 @@ impl Store {
         self.inner.objects.file(key)
     }
 
-    pub(crate) fn objects(&self) -> &Objects {
+    pub(crate) fn objects(&self) -> &Arc<Objects> {
         &self.inner.objects
     }
 
@@ -115,8 +117,33 @@ impl Store {
     }
 
     /// What was counted of projects; none when other servers write to the same database.
-    pub(crate) fn counts(&self) -> Option<&Counts> {
+    pub(crate) fn project_counts(&self) -> Option<&Counts> {
         matches!(self.inner.records, Records::Sqlite(_)).then_some(&self.inner.counts)
+    }
+
+    /// Says all rows of all tables as they are when this returns.
+    pub(crate) async fn export(&self, tables: Arc<Vec<Table>>, pieces: Pieces) -> Result<(), StoreError> {
+        match &self.inner.records {
+            Records::Sqlite(records) => records.export(tables, pieces).await,
+            Records::Postgres(records) => records.export(tables, pieces).await,
+        }
+    }
+
+    pub(crate) fn record_back_end(&self) -> &'static str {
+        match &self.inner.records {
+            Records::Sqlite(_) => "SQLite",
+            Records::Postgres(_) => "PostgreSQL",
+        }
+    }
+
+    pub(crate) async fn record_bytes(&self) -> Result<u64, StoreError> {
+        match &self.inner.records {
+            Records::Sqlite(records) => Ok(records.bytes().await),
+            Records::Postgres(records) => {
+                let rows = records.read("select pg_database_size(current_database())", Vec::new()).await?;
+                rows.first().map_or(Ok(0), |row| row.integer(0).map(|bytes| u64::try_from(bytes).unwrap_or(0)))
+            }
+        }
     }
 
     /// All rows of one statement that reads.
@@ -130,11 +157,7 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let records = match &self.inner.records {
-            Records::Sqlite(_) => "SQLite",
-            Records::Postgres(_) => "PostgreSQL",
-        };
-        formatter.debug_struct("Store").field("records", &records).field("objects", &self.inner.objects).finish()
+        formatter.debug_struct("Store").field("records", &self.record_back_end()).field("objects", &self.inner.objects).finish()
     }
 }
 

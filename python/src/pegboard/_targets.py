@@ -1,4 +1,4 @@
-"""Asked by the server when a workflow is stored: which of its targets would not resolve.
+"""Asked by the server: which targets of a workflow would not resolve, and what their parameters are.
 
 It runs in a worker of the plugin, like a stage. What resolves says nothing; the rest is raised, one line for each.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import os
 import sys
 import time
@@ -16,7 +17,7 @@ from types import ModuleType
 
 from pegboard._user_modules import NAME as USER_MODULES
 
-__all__ = ["UnresolvedTargets", "check"]
+__all__ = ["UnresolvedTargets", "check", "describe"]
 
 
 class UnresolvedTargets(Exception):
@@ -29,6 +30,38 @@ def check(targets: Iterable[str]) -> None:
         problems = [problem for problem in map(_problem, targets) if problem is not None]
     if problems:
         raise UnresolvedTargets("\n".join(problems))
+
+
+def describe(targets: Iterable[str]) -> dict[str, list[dict[str, object]]]:
+    """What each target's parameters are, for a form: `name`, `annotation`, `default` as JSON text or none, `required`.
+
+    A target that does not resolve, or has no signature, is left out.
+    """
+    found: dict[str, list[dict[str, object]]] = {}
+    with _loose_modules_apart():
+        for target in targets:
+            name, _, attribute = target.strip().rpartition(".")
+            try:
+                __import__(name)
+                signature = inspect.signature(getattr(sys.modules[name], attribute))
+            except (Exception, SystemExit):
+                continue
+            found[target] = [_parameter(each) for each in signature.parameters.values() if each.kind not in _MANY]
+    return found
+
+
+_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _parameter(parameter: inspect.Parameter) -> dict[str, object]:
+    empty = inspect.Parameter.empty
+    annotation = "" if parameter.annotation is empty else inspect.formatannotation(parameter.annotation)
+    try:
+        default = None if parameter.default is empty else json.dumps(parameter.default)
+    except (TypeError, ValueError):
+        default = None
+    required = parameter.default is empty
+    return {"name": parameter.name, "annotation": annotation, "default": default, "required": required}
 
 
 @contextmanager

@@ -207,17 +207,7 @@ impl Inner {
                     // With it goes its lease.
                 }
                 let Some(inner) = engine.upgrade() else { return };
-                let _turn = inner.collecting.lock().await;
-                // Whoever installs has made an environment that no record names yet, and collects in the end.
-                let Ok(_quiet) = inner.installing.try_write() else { return };
-                if inner.scripts.is_preparing() {
-                    // It has made one that it has not named yet; whoever removes something next collects this as well.
-                    return;
-                }
-                let mut used = inner.sources.leased();
-                used.extend(inner.scripts.used());
-                used.extend(inner.directory.load().plugins.values().map(|plugin| plugin.record().environment));
-                if let Err(error) = inner.environments.collect(&used).await {
+                if let Err(error) = inner.collect().await {
                     tracing::warn!(error = %error, "unused environments stay");
                 }
             };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pegboard_model::{Call, CallEvent, Error, ErrorKind, Failure, FailureKind, PluginName};
 use tokio::runtime::Handle;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::edition::Edition;
+use super::granted::{Variables, environment_of, shared_key};
 use super::options::EngineOptions;
 use super::user_modules;
 use crate::environment::{Environment, Environments};
@@ -37,7 +39,9 @@ pub(super) struct Sources {
     host: PathBuf,
     blocks: Arc<Blocks>,
     memory: Arc<ClusterMemory>,
-    /// By environment: leases and interpreter.
+    /// What single plugins get, by name.
+    pub(super) granted: ArcSwap<HashMap<String, Variables>>,
+    /// By environment and variables: leases and interpreter.
     parked: Mutex<HashMap<String, (usize, Cell)>>,
     /// Interpreters that are being ended.
     ending: TaskTracker,
@@ -48,6 +52,10 @@ pub(super) struct Sources {
 struct Lease {
     sources: Arc<Sources>,
     environment: Environment,
+    /// Which interpreter.
+    key: String,
+    /// What its processes get besides the others'.
+    variables: Variables,
     /// What its interpreter imports, if this lease is the first to need it.
     preload: Vec<String>,
     cell: Cell,
@@ -58,7 +66,7 @@ impl Sources {
     pub(super) fn new(options: EngineOptions, host: PathBuf, blocks: Arc<Blocks>) -> Arc<Self> {
         let memory = ClusterMemory::new(Arc::clone(&blocks));
         let (parked, ending, runtime) = (Mutex::default(), TaskTracker::new(), Handle::current());
-        Arc::new(Self { options, host, blocks, memory, parked, ending, runtime })
+        Arc::new(Self { options, host, blocks, memory, granted: ArcSwap::default(), parked, ending, runtime })
     }
 
     /// Workers of a plugin in its environment; `called` are modules to import beside its own, `edition` tells when code that is installed in place changes.
@@ -72,7 +80,8 @@ impl Sources {
     ) -> Arc<PluginSource> {
         let (plugin, modules) = (plugin.clone(), modules.to_vec());
         let preload = self.options.preload.clone();
-        Arc::new(PluginSource { plugin, modules, called, edition, lease: Arc::new(self.lease(environment, preload)) })
+        let lease = self.lease(&plugin, environment, preload);
+        Arc::new(PluginSource { plugin, modules, called, edition, lease: Arc::new(lease) })
     }
 
     /// Workers in an environment whose parked interpreter imports these modules, not those of the settings.
@@ -82,7 +91,7 @@ impl Sources {
         environment: Environment,
         preload: Vec<String>,
     ) -> Arc<PluginSource> {
-        let lease = Arc::new(self.lease(environment, preload));
+        let lease = Arc::new(self.lease(plugin, environment, preload));
         Arc::new(PluginSource { plugin: plugin.clone(), modules: Vec::new(), called: Vec::new(), edition: None, lease })
     }
 
@@ -99,7 +108,7 @@ impl Sources {
 
     /// Keys of the environments that somebody works in.
     pub(super) fn leased(&self) -> Vec<String> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner).keys().map(|key| environment_of(key).to_owned()).collect()
     }
 
     /// Ends every interpreter, and with it whatever is left of its workers.
@@ -112,11 +121,13 @@ impl Sources {
         self.ending.wait().await;
     }
 
-    fn lease(self: &Arc<Self>, environment: Environment, preload: Vec<String>) -> Lease {
+    fn lease(self: &Arc<Self>, plugin: &PluginName, environment: Environment, preload: Vec<String>) -> Lease {
+        let variables = self.granted_to(plugin.as_str());
+        let key = shared_key(&environment.key, &variables);
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        let (leases, cell) = parked.entry(environment.key.clone()).or_default();
+        let (leases, cell) = parked.entry(key.clone()).or_default();
         *leases += 1;
-        Lease { sources: Arc::clone(self), cell: Arc::clone(cell), environment, preload }
+        Lease { sources: Arc::clone(self), cell: Arc::clone(cell), environment, key, variables, preload }
     }
 }
 
@@ -129,7 +140,7 @@ impl Lease {
                 host: self.sources.host.clone(),
                 preload: self.preload.clone(),
                 user_modules: Some(user_modules::folder(&self.sources.options.data)),
-                variables: self.sources.options.variables.clone(),
+                variables: [self.sources.options.variables.as_slice(), &self.variables].concat(),
                 fresh: false,
                 start_deadline: PARK_DEADLINE,
             })
@@ -141,12 +152,12 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut parked = self.sources.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((leases, _)) = parked.get_mut(&self.environment.key) else { return };
+        let Some((leases, _)) = parked.get_mut(&self.key) else { return };
         *leases -= 1;
         if *leases > 0 {
             return;
         }
-        parked.remove(&self.environment.key);
+        parked.remove(&self.key);
         drop(parked);
         if let Some(zygote) = self.cell.get().cloned() {
             let stop = async move { zygote.stop().await };

@@ -22,7 +22,7 @@ use super::resolve::Wheels;
 use super::{Environment, EnvironmentOptions, InstallRequest, Progress};
 
 /// In every complete environment.
-const MARKER: &str = "pegboard-complete";
+pub(super) const MARKER: &str = "pegboard-complete";
 /// What the environment was made from, without credentials.
 const LOCK: &str = "requirements.lock";
 /// Hexadecimal digits of a key.
@@ -116,7 +116,7 @@ fn interpreter(directory: &Path) -> PathBuf {
     directory.join("bin/python")
 }
 
-fn is_key(name: &str) -> bool {
+pub(super) fn is_key(name: &str) -> bool {
     name.len() == KEY_LENGTH && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 

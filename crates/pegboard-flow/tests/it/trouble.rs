@@ -208,9 +208,12 @@ async fn starting_ends_what_an_earlier_server_left() {
             items: None,
             failure: None,
             cached: false,
+            depends_on: Vec::new(),
+            plugin: None,
         }],
         result: Json::Null,
         result_object: None,
+        configs: Vec::new(),
         failure: None,
     };
     store.apply(vec![Change::RunCreated(left.clone())]).await.unwrap();

@@ -98,7 +98,13 @@ impl Labelling {
     }
 
     /// Projects with this text in name or description, letters large or small, from the `skipped`th on, and how many there are.
-    pub async fn projects_named(&self, organization: HubId, part: &str, skipped: u64, most: usize) -> Result<(Vec<Project>, u64), Error> {
+    pub async fn projects_named(
+        &self,
+        organization: HubId,
+        part: &str,
+        skipped: u64,
+        most: usize,
+    ) -> Result<(Vec<Project>, u64), Error> {
         let part = part.to_lowercase();
         let (mut found, mut total, mut read) = (Vec::new(), 0, 0);
         loop {

@@ -7,9 +7,9 @@
 
   // ---- Talking to the API ------------------------------------------------------------------------------------------------
 
-  /** Sends JSON (or a FormData) to the API; answers with what it says, or throws its refusal. */
-  async function api(method, path, body) {
-    const headers = { Accept: "application/json" };
+  /** Sends JSON (or a FormData, or a Blob with its type) to the API; answers with what it says, or throws its refusal. */
+  async function api(method, path, body, more = {}) {
+    const headers = { Accept: "application/json", ...more };
     const token = document.querySelector("meta[name=csrf-token]")?.content;
     if (token) headers["X-CSRF-Token"] = token;
     const isForm = body instanceof FormData || body instanceof Blob;

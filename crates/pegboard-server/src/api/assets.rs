@@ -12,8 +12,8 @@ use super::projects::MOST;
 use super::shape::{
     AssetAnswer, AssetDetail, AssetList, AssignBody, ErrorAnswer, IssueAnswer, PastStageAnswer, TaskAnswer, TaskDetail,
 };
-use crate::ango::base;
 use crate::access::Here;
+use crate::ango::base;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
@@ -185,10 +185,7 @@ pub(crate) async fn show(
 #[utoipa::path(delete, path = "/api/v1/projects/{id}/assets/{asset}", tag = "projects",
     params(("id" = String, Path, description = "The project's id"), ("asset" = String, Path, description = "Its id")),
     responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn delete(
-    app: Here,
-    Path((id, asset)): Path<(String, String)>,
-) -> Result<Json<Json_>, ApiError> {
+pub(crate) async fn delete(app: Here, Path((id, asset)): Path<(String, String)>) -> Result<Json<Json_>, ApiError> {
     let project = app.project(&id).await?;
     let asset = find_asset(&app, &project, &asset).await?;
     app.labelling.delete_assets(project.id, &[asset.id]).await?;

@@ -8,7 +8,7 @@ use pegboard_model::ConfigSpec;
 use serde_json::{Value as Json_, json};
 
 use super::resources;
-use super::shape::{AppliedResource, ApplyAnswer, ConfigAnswer, ConfigList, ErrorAnswer};
+use super::shape::{AppliedResource, ApplyAnswer, ConfigAnswer, ConfigList, DocumentAnswer, ErrorAnswer};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::TextBody;
@@ -49,6 +49,13 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<ConfigList>, Api
 pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Response, ApiError> {
     let answer = ConfigAnswer::from(resources::find::<ConfigSpec>(&app, &name).await?);
     Ok(resources::versioned(&answer.updated_at.clone(), answer))
+}
+
+/// One config as a YAML document.
+#[utoipa::path(get, path = "/api/v1/configs/{name}/document", tag = "configs", params(("name" = String, Path, description = "Its name")),
+    responses((status = 200, body = DocumentAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn document(State(app): State<App>, Path(name): Path<String>) -> Result<Json<DocumentAnswer>, ApiError> {
+    Ok(Json(resources::document::<ConfigSpec>(&app, &name).await?))
 }
 
 /// Removes a config. Runs under way keep what they began with.

@@ -9,8 +9,8 @@ use pegboard_model::{Error, OWN_FILE};
 
 use super::projects::PageQuery;
 use super::shape::{
-    ErrorAnswer, ExportAnswer, ExportBody, ImportBody, ImportedAnswer, LabelsAnswer, TaskAnswer,
-    TaskList, UploadAnswer, UploadBody,
+    ErrorAnswer, ExportAnswer, ExportBody, ImportBody, ImportedAnswer, LabelsAnswer, TaskAnswer, TaskList, UploadAnswer,
+    UploadBody,
 };
 use crate::access::Here;
 use crate::ango::{base, new_asset, place_and_link, prelabel};

@@ -1,20 +1,24 @@
 //! The API under `/api/v1`. A handler sits in the file of its noun; what is sent is said in [`shape`].
 
+pub(crate) mod administration;
 pub(crate) mod apply;
 pub(crate) mod assets;
 pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod configs;
 pub(crate) mod dashboard;
+mod difference;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod hub;
 pub(crate) mod keys;
 pub(crate) mod labelling;
+pub(crate) mod lineage;
 pub(crate) mod news;
 pub(crate) mod notices;
 pub(crate) mod openid;
 pub(crate) mod organizations;
+mod parameters;
 pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod reading;

@@ -33,7 +33,13 @@ pub(crate) async fn read(
     let answer = match format {
         "json" | "ndjson" => {
             let items = records::read(&body.text)?.iter().map(item).collect();
-            ReadAnswer { format: format.to_owned(), items, schema: schema::write(&project.schema), added: Vec::new(), left_out: 0 }
+            ReadAnswer {
+                format: format.to_owned(),
+                items,
+                schema: schema::write(&project.schema),
+                added: Vec::new(),
+                left_out: 0,
+            }
         }
         "coco" => dataset(&project, format, &coco::read(&body.text)?),
         "yolo" => {
@@ -67,7 +73,8 @@ fn told(body: &ReadBody) -> Result<&'static str, Error> {
         // An object per line is no JSON text as a whole, unless there is one line.
         Ok(whole) if whole.is_object() => Ok("ndjson"),
         Err(_) if text.starts_with('{') => Ok("ndjson"),
-        _ => Err(Error::invalid("format-unknown", "cannot tell what the file is").hint("say `format`: one of json, ndjson, coco and yolo")),
+        _ => Err(Error::invalid("format-unknown", "cannot tell what the file is")
+            .hint("say `format`: one of json, ndjson, coco and yolo")),
     }
 }
 

@@ -11,13 +11,14 @@ use axum::http::header::{ETAG, IF_MATCH};
 use axum::response::{IntoResponse, Response};
 use pegboard_flow::{Document, Flow, ResourceDocument};
 use pegboard_model::{
-    Config, Error, Resource, ResourceName, ResourceSpec, Timestamp, TriggerRule, TriggerSpec, Workflow, WorkflowSpec,
+    Config, Error, Metadata, Resource, ResourceName, ResourceSpec, Timestamp, TriggerRule, TriggerSpec, Workflow, WorkflowSpec,
 };
 use pegboard_store::StoreError;
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::shape::{AppliedResource, ApplyAnswer, ConfigAnswer, ResourceAnswer, TriggerAnswer};
-use super::targets;
+use super::shape::{AppliedResource, ApplyAnswer, ConfigAnswer, DocumentAnswer, ResourceAnswer, TriggerAnswer};
+use super::{difference, targets};
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -68,6 +69,92 @@ pub(super) async fn apply(app: &App, text: &str, only: Option<&'static str>) -> 
     Ok(ApplyAnswer { applied })
 }
 
+/// Says what storing every document of a text would do, and does not.
+pub(super) async fn rehearse(app: &App, text: &str) -> Result<ApplyAnswer, ApiError> {
+    let mut applied = Vec::new();
+    for document in Flow::read(text).await? {
+        let warnings = warnings(app, &document).await?;
+        let (done, diff, resource) = match document {
+            Document::Workflow(document) => {
+                let (workflow, done, diff) = rehearsed::<WorkflowSpec>(app, document).await?;
+                (done, diff, ResourceAnswer::Workflow(Box::new(workflow.into())))
+            }
+            Document::Config(document) => {
+                let (config, done, diff) = rehearsed(app, document).await?;
+                (done, diff, ResourceAnswer::Config(Box::new(ConfigAnswer::from(config))))
+            }
+            Document::Trigger(document) => {
+                app.flow.check_trigger(&document.spec)?;
+                let (trigger, done, diff) = rehearsed(app, document).await?;
+                (done, diff, ResourceAnswer::Trigger(Box::new(trigger_answer(app, trigger))))
+            }
+        };
+        let (created, unchanged) = (done == Done::Created, done == Done::Nothing);
+        applied.push(AppliedResource { created, unchanged, warnings, diff: Some(diff), resource });
+    }
+    Ok(ApplyAnswer { applied })
+}
+
+/// The resource as it would be stored, with the version that is stored now, and what would change in its document.
+async fn rehearsed<S: ResourceSpec + PartialEq>(
+    app: &App,
+    document: ResourceDocument<S>,
+) -> Result<(Resource<S>, Done, String), ApiError> {
+    let old = app.store.by_name::<S>(&document.name).await?;
+    let done = match &old {
+        None => Done::Created,
+        Some(old) if is_same(old, &document) => Done::Nothing,
+        Some(_) => Done::Changed,
+    };
+    let before = old.as_ref().map(pegboard_flow::document::write).transpose()?.unwrap_or_default();
+    let ResourceDocument { name, annotations, spec, .. } = document;
+    let new = match old {
+        Some(mut old) => {
+            old.metadata.annotations.retain(|key, _| key.starts_with(SERVER_ANNOTATIONS));
+            let of_server = std::mem::replace(&mut old.metadata.annotations, annotations);
+            old.metadata.annotations.extend(of_server);
+            Resource { spec, ..old }
+        }
+        None => {
+            let (uid, now) = (Uuid::new_v4(), now());
+            let metadata = Metadata { uid, name, created_at: now, updated_at: now, annotations };
+            Resource { kind: S::KIND.to_owned(), metadata, spec }
+        }
+    };
+    let after = pegboard_flow::document::write(&new)?;
+    let diff = if done == Done::Nothing { String::new() } else { difference::unified(&before, &after) };
+    Ok((new, done, diff))
+}
+
+/// The stored resource of this name as a document.
+pub(super) async fn document<S: ResourceSpec>(app: &App, name: &str) -> Result<DocumentAnswer, ApiError> {
+    let resource = find::<S>(app, name).await?;
+    Ok(DocumentAnswer {
+        kind: word::<S>().to_owned(),
+        name: resource.metadata.name.to_string(),
+        updated_at: resource.metadata.updated_at.to_string(),
+        text: pegboard_flow::document::write(&resource)?,
+    })
+}
+
+/// What does not stop a document from being stored.
+async fn warnings(app: &App, document: &Document) -> Result<Vec<String>, ApiError> {
+    let mut warnings = match document {
+        Document::Workflow(document) => document.warnings.clone(),
+        Document::Config(document) => document.warnings.clone(),
+        Document::Trigger(document) => document.warnings.clone(),
+    };
+    match document {
+        Document::Workflow(document) => {
+            warnings.extend(Flow::check(&document.spec));
+            warnings.extend(targets::unresolved(app, &document.spec).await);
+        }
+        Document::Trigger(document) => warnings.extend(absent_workflow(app, &document.spec).await?),
+        Document::Config(_) => {}
+    }
+    Ok(warnings)
+}
+
 /// Stores one document under the name that the URL says, when it still is what `If-Match` says.
 pub(super) async fn put(
     app: &App,
@@ -113,37 +200,35 @@ pub(super) async fn put(
 }
 
 async fn store(app: &App, document: Document, seen: Option<Timestamp>) -> Result<AppliedResource, ApiError> {
+    let warnings = warnings(app, &document).await?;
     Ok(match document {
         Document::Workflow(document) => {
-            let mut warnings = document.warnings.clone();
-            warnings.extend(Flow::check(&document.spec));
-            warnings.extend(targets::unresolved(app, &document.spec).await);
             let (workflow, done): (Workflow, _) = write::<WorkflowSpec>(app, document, seen).await?;
             AppliedResource {
                 created: done == Done::Created,
                 unchanged: done == Done::Nothing,
                 warnings,
+                diff: None,
                 resource: ResourceAnswer::Workflow(Box::new(workflow.into())),
             }
         }
         Document::Config(document) => {
-            let warnings = document.warnings.clone();
             let (config, done): (Config, _) = write(app, document, seen).await?;
             AppliedResource {
                 created: done == Done::Created,
                 unchanged: done == Done::Nothing,
                 warnings,
+                diff: None,
                 resource: ResourceAnswer::Config(Box::new(ConfigAnswer::from(config))),
             }
         }
         Document::Trigger(document) => {
-            let mut warnings = document.warnings.clone();
-            warnings.extend(absent_workflow(app, &document.spec).await?);
             let (trigger, done): (TriggerRule, _) = write(app, document, seen).await?;
             AppliedResource {
                 created: done == Done::Created,
                 unchanged: done == Done::Nothing,
                 warnings,
+                diff: None,
                 resource: ResourceAnswer::Trigger(Box::new(trigger_answer(app, trigger))),
             }
         }

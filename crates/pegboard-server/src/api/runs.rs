@@ -6,8 +6,8 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use pegboard_model::{Error, Run, RunCause, RunState};
-use pegboard_store::RunFilter;
+use pegboard_model::{Error, LogLevel, Run, RunCause, RunState};
+use pegboard_store::{LogFilter, RunFilter};
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
@@ -47,6 +47,16 @@ pub(crate) struct LogParameters {
     after: u64,
     /// At most so many; 1000 when absent, which is the most.
     limit: Option<usize>,
+    /// Only lines with a sequence number below this one: the last ones of them, unless `after` is given, too.
+    before: Option<u64>,
+    /// The last lines instead of the first ones; they come oldest first all the same.
+    #[serde(default)]
+    last: bool,
+    /// Only lines of this stage.
+    stage: Option<String>,
+    /// Only lines of this level and above: `debug`, `info`, `warning` or `error`.
+    #[param(value_type = Option<String>)]
+    level: Option<LogLevel>,
 }
 
 /// Where a stream goes on.
@@ -134,9 +144,9 @@ pub(crate) async fn result(State(app): State<App>, Path(id): Path<String>) -> Re
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }
 
-/// Lines of a run's log, oldest first.
+/// Lines of a run's log, oldest first: from the begin, or with `last` or `before` from the end.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/log", tag = "runs", params(("id" = String, Path, description = "Its uid or its name"), LogParameters),
-    responses((status = 200, body = LogPage), (status = 404, body = ErrorAnswer)))]
+    responses((status = 200, body = LogPage), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn log(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -144,9 +154,18 @@ pub(crate) async fn log(
 ) -> Result<Json<LogPage>, ApiError> {
     let uid = find(&app, &id).await?.uid;
     let limit = parameters.limit.unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
-    let lines: Vec<_> = app.store.log(uid, parameters.after, limit).await?.into_iter().map(LogAnswer::from).collect();
-    let last = lines.last().map_or(parameters.after, |line| line.sequence);
-    Ok(Json(LogPage { lines, last }))
+    let LogParameters { after, before, stage, level, last, .. } = parameters;
+    let last = last || (before.is_some() && after == 0);
+    // One more than asked for tells whether there are earlier ones.
+    let filter = LogFilter { after, before, stage, level, last, limit: limit + usize::from(last) };
+    let mut lines: Vec<_> = app.store.log_selected(uid, &filter).await?.into_iter().map(LogAnswer::from).collect();
+    let mut earlier = None;
+    if lines.len() > limit {
+        lines.remove(0);
+        earlier = lines.first().map(|line| line.sequence);
+    }
+    let last = lines.last().map_or(after, |line| line.sequence);
+    Ok(Json(LogPage { lines, last, earlier }))
 }
 
 /// A run as it happens, as server-sent events: `run` (whole, at the begin and at the end; without stages in between), `stage`

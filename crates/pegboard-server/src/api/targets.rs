@@ -10,16 +10,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::join_all;
-use pegboard_model::{Call, CallEvent, CallId, Operation, PluginName, PluginRunner, RunContext, WorkflowSpec};
+use futures::stream::BoxStream;
+use pegboard_model::{Argument, Call, CallEvent, CallId, Operation, PluginName, PluginRunner, RunContext, Value, WorkflowSpec};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::parameters::Descriptions;
 use crate::app::App;
 
 /// Longest wait for the plugins.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Asked of a worker: raises one line per target that does not resolve.
 const CHECK: &str = "pegboard._targets.check";
+/// Asked of a worker: the parameters of each target.
+const DESCRIBE: &str = "pegboard._targets.describe";
 /// Modules of the data directory.
 const USER_MODULES: &str = "user_modules";
 /// What the host brings along.
@@ -90,16 +94,55 @@ pub fn is_standard_module(module: &str) -> bool {
     STANDARD_LIBRARY.split(' ').any(|name| name == module)
 }
 
-async fn ask(runner: Arc<dyn PluginRunner>, plugin: PluginName, targets: Vec<&str>) -> Vec<String> {
-    let context = json!({ "input": { "targets": targets }, "namespace": "", "executor": "local", "config": {} });
-    let mut events = runner.call(Call {
-        id: CallId::next(),
-        plugin,
-        operation: Operation::Stage { target: CHECK.to_owned(), arguments: None },
-        context: Arc::new(RunContext { id: format!("check-{}", Uuid::new_v4()), json: Bytes::from(context.to_string()) }),
-        stage: "check".to_owned(),
-        deadline: Some(PATIENCE),
+/// What workers say of the parameters of these targets. Those that do not resolve, or do not answer soon, are left out.
+pub(super) async fn described(app: &App, targets: BTreeSet<&str>) -> Descriptions {
+    let runner = app.engine.runner();
+    let mut of_plugins: BTreeMap<PluginName, Vec<&str>> = BTreeMap::new();
+    for target in targets.into_iter().filter(|target| malformed(target).is_none()) {
+        of_plugins.entry(runner.owner(target)).or_default().push(target);
+    }
+    let asked = of_plugins.into_iter().map(|(plugin, targets)| {
+        let said = describe(Arc::clone(&runner), plugin, targets);
+        async { tokio::time::timeout(PATIENCE, said).await.ok().flatten().unwrap_or_default() }
     });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// One call that gathers, and one that says it as JSON.
+async fn describe(runner: Arc<dyn PluginRunner>, plugin: PluginName, targets: Vec<&str>) -> Option<Descriptions> {
+    let context = context(&targets);
+    let gather = Operation::Stage { target: DESCRIBE.to_owned(), arguments: None };
+    let gathered = value(runner.call(call(&plugin, gather, Arc::clone(&context)))).await?;
+    let say = Operation::Encode { argument: Argument::Single(gathered) };
+    let said = value(runner.call(call(&plugin, say, context))).await?;
+    serde_json::from_slice(&runner.content(&said).await?).ok()
+}
+
+/// What a call ends with, when it ends well.
+async fn value(mut events: BoxStream<'static, CallEvent>) -> Option<Value> {
+    while let Some(event) = events.next().await {
+        match event {
+            CallEvent::Finished { mut values, .. } => return values.pop(),
+            CallEvent::Failed(_) => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn context(targets: &[&str]) -> Arc<RunContext> {
+    let context = json!({ "input": { "targets": targets }, "namespace": "", "executor": "local", "config": {} });
+    Arc::new(RunContext { id: format!("check-{}", Uuid::new_v4()), json: Bytes::from(context.to_string()) })
+}
+
+fn call(plugin: &PluginName, operation: Operation, context: Arc<RunContext>) -> Call {
+    let (plugin, stage) = (plugin.clone(), "check".to_owned());
+    Call { id: CallId::next(), plugin, operation, context, stage, deadline: Some(PATIENCE) }
+}
+
+async fn ask(runner: Arc<dyn PluginRunner>, plugin: PluginName, targets: Vec<&str>) -> Vec<String> {
+    let operation = Operation::Stage { target: CHECK.to_owned(), arguments: None };
+    let mut events = runner.call(call(&plugin, operation, context(&targets)));
     while let Some(event) = events.next().await {
         // Other failures are the plugin's own trouble, which is shown with the plugin.
         if let CallEvent::Failed(failure) = event

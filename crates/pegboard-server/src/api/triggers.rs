@@ -8,7 +8,7 @@ use pegboard_model::TriggerSpec;
 use serde_json::{Value as Json_, json};
 
 use super::resources;
-use super::shape::{AppliedResource, ApplyAnswer, ErrorAnswer, TriggerAnswer, TriggerList};
+use super::shape::{AppliedResource, ApplyAnswer, DocumentAnswer, ErrorAnswer, TriggerAnswer, TriggerList};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::TextBody;
@@ -48,6 +48,13 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<TriggerList>, Ap
 pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Response, ApiError> {
     let answer = resources::trigger_answer(&app, resources::find::<TriggerSpec>(&app, &name).await?);
     Ok(resources::versioned(&answer.updated_at.clone(), answer))
+}
+
+/// One trigger as a YAML document.
+#[utoipa::path(get, path = "/api/v1/triggers/{name}/document", tag = "triggers", params(("name" = String, Path, description = "Its name")),
+    responses((status = 200, body = DocumentAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn document(State(app): State<App>, Path(name): Path<String>) -> Result<Json<DocumentAnswer>, ApiError> {
+    Ok(Json(resources::document::<TriggerSpec>(&app, &name).await?))
 }
 
 /// Removes a trigger. Runs that it started go on.

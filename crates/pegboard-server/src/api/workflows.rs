@@ -1,17 +1,37 @@
 //! Workflows: applied as text, listed, removed.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use pegboard_flow::Flow;
 use pegboard_model::{Workflow, WorkflowSpec};
+use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
-use super::resources;
-use super::shape::{AppliedResource, ApplyAnswer, ErrorAnswer, WorkflowAnswer, WorkflowList};
+use super::shape::{
+    AppliedConfigAnswer, AppliedResource, ApplyAnswer, DocumentAnswer, ErrorAnswer, ParametersAnswer, PreviewAnswer,
+    PreviewStage, RecentRun, StagePluginAnswer, WorkflowAnswer, WorkflowList,
+};
+use super::{parameters, resources};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::extract::TextBody;
+use crate::extract::{Parameters, TextBody};
+
+/// Most runs that are told with each workflow.
+const MOST_RUNS: usize = 50;
+
+/// What to tell of each workflow.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParameters {
+    /// Adds so many of its last runs to each; none when absent, 50 at most.
+    #[serde(default)]
+    runs: usize,
+}
 
 /// Stores the workflows of a YAML or JSON text; one with a name that exists replaces it. Nothing is stored when one document
 /// of the text is wrong.
@@ -37,10 +57,54 @@ pub(crate) async fn put(
 }
 
 /// All workflows.
-#[utoipa::path(get, path = "/api/v1/workflows", tag = "workflows", responses((status = 200, body = WorkflowList)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<WorkflowList>, ApiError> {
-    let workflows = app.store.resources::<WorkflowSpec>().await?.into_iter().map(WorkflowAnswer::from).collect();
+#[utoipa::path(get, path = "/api/v1/workflows", tag = "workflows", params(ListParameters), responses((status = 200, body = WorkflowList), (status = 400, body = ErrorAnswer)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Parameters(parameters): Parameters<ListParameters>,
+) -> Result<Json<WorkflowList>, ApiError> {
+    let mut workflows: Vec<_> = app.store.resources::<WorkflowSpec>().await?.into_iter().map(WorkflowAnswer::from).collect();
+    let places: HashMap<String, usize> =
+        workflows.iter().enumerate().map(|(place, workflow)| (workflow.name.clone(), place)).collect();
+    for run in app.store.recent_runs(parameters.runs.min(MOST_RUNS)).await? {
+        if let Some(place) = places.get(&run.workflow) {
+            workflows[*place].recent.push(RecentRun::from(run));
+        }
+    }
     Ok(Json(WorkflowList { workflows }))
+}
+
+/// One workflow as a YAML document.
+#[utoipa::path(get, path = "/api/v1/workflows/{name}/document", tag = "workflows", params(("name" = String, Path, description = "Its name")),
+    responses((status = 200, body = DocumentAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn document(State(app): State<App>, Path(name): Path<String>) -> Result<Json<DocumentAnswer>, ApiError> {
+    Ok(Json(resources::document::<WorkflowSpec>(&app, &name).await?))
+}
+
+/// What a run would meet that begins now: who serves each stage, and which configs apply.
+#[utoipa::path(get, path = "/api/v1/workflows/{name}/preview", tag = "workflows", params(("name" = String, Path, description = "Its name")),
+    responses((status = 200, body = PreviewAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn preview(State(app): State<App>, Path(name): Path<String>) -> Result<Json<PreviewAnswer>, ApiError> {
+    let workflow = find(&app, &name).await?;
+    let configs = app.flow.configs_of(&workflow).await?;
+    let stages = workflow.spec.stages.iter().map(|stage| PreviewStage {
+        name: stage.name.clone(),
+        plugin: app.flow.plugin_of(stage.target.trim()).map(StagePluginAnswer::from),
+    });
+    Ok(Json(PreviewAnswer {
+        executor: app.flow.executor().to_owned(),
+        stages: stages.collect(),
+        config: configs.iter().filter_map(|config| config.data.clone()).flatten().collect(),
+        configs: configs.into_iter().map(AppliedConfigAnswer::from).collect(),
+        warnings: Flow::check(&workflow.spec),
+    }))
+}
+
+/// Which keys the input of a run may have: the parameters of the stages that take them, as their plugins' code says it.
+#[utoipa::path(get, path = "/api/v1/workflows/{name}/parameters", tag = "workflows", params(("name" = String, Path, description = "Its name")),
+    responses((status = 200, body = ParametersAnswer), (status = 404, body = ErrorAnswer)))]
+pub(crate) async fn parameters(State(app): State<App>, Path(name): Path<String>) -> Result<Json<ParametersAnswer>, ApiError> {
+    let workflow = find(&app, &name).await?;
+    Ok(Json(parameters::of(&app, &workflow.spec).await))
 }
 
 /// One workflow. Its `ETag` is the version that an `If-Match` can name.

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use axum::extract::State;
-use axum::http::{Extensions, HeaderMap};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{Extensions, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 
@@ -23,11 +23,7 @@ if (chosen) { document.cookie = "wb_theme=" + chosen + "; path=/; max-age=315360
 const START: &str = "var renderer = new DashRenderer();";
 
 /// Every page of the dashboard.
-pub(crate) async fn index(
-    State(app): State<App>,
-    headers: HeaderMap,
-    extensions: Extensions,
-) -> Result<Response, ApiError> {
+pub(crate) async fn index(State(app): State<App>, headers: HeaderMap, extensions: Extensions) -> Result<Response, ApiError> {
     let (cookies, viewer) = (cookies(&headers), Viewer::of(&extensions));
     let Some(site) = app.dashboard.site() else { return waiting(&app, &viewer, &headers) };
     let shell = ui::shell(&app, "inspect", &viewer, &headers)?;
@@ -142,7 +138,9 @@ fn escape(text: &str) -> String {
 /// Until there is a site.
 fn waiting(app: &App, viewer: &Viewer, headers: &HeaderMap) -> Result<Response, ApiError> {
     let failure = match app.dashboard.phase() {
-        Phase::Failed(error) => json!({ "code": error.code, "message": error.message, "hint": error.hint, "detail": error.detail }),
+        Phase::Failed(error) => {
+            json!({ "code": error.code, "message": error.message, "hint": error.hint, "detail": error.detail })
+        }
         _ => Json::Null,
     };
     ui::page_with(app, "dashboard-waiting.html", "inspect", viewer, headers, "failure", failure)

@@ -12,9 +12,10 @@ use crate::app::App;
 
 /// What public samples read: where the hub is, who the plugin is, what proves it.
 pub(crate) fn variables(app: &App, plugin: HubId) -> ScriptVariables {
-    let (hub, host) = (app.hub.clone(), app.local_url.clone());
+    let (hub, engine, host) = (app.hub.clone(), app.engine.clone(), app.local_url.clone());
     Arc::new(move || {
-        let mut variables = vec![("HOST".to_owned(), host.clone()), ("PLUGIN_ID".to_owned(), plugin.to_string())];
+        let mut variables = engine.granted(&plugin.to_string());
+        variables.extend([("HOST".to_owned(), host.clone()), ("PLUGIN_ID".to_owned(), plugin.to_string())]);
         // For `pegboard.catalog`.
         variables.push(("PEGBOARD_URL".to_owned(), host.clone()));
         // Without a secret the script says itself what is missing.

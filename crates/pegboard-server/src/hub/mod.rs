@@ -6,6 +6,7 @@ pub(crate) mod hosting;
 mod polling;
 mod socket;
 
+pub(crate) use hosting::restart;
 pub use hosting::start_hosted;
 pub(crate) use polling::Polls;
 

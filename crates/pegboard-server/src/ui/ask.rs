@@ -35,7 +35,13 @@ pub(super) enum Refused {
 }
 
 /// Asks in order, since a later path may name what an earlier answer said.
-pub(super) async fn ask(api: &Router, app: &App, viewer: &Viewer, asks: &[Ask], known: &mut Map<String, Json>) -> Result<(), ApiError> {
+pub(super) async fn ask(
+    api: &Router,
+    app: &App,
+    viewer: &Viewer,
+    asks: &[Ask],
+    known: &mut Map<String, Json>,
+) -> Result<(), ApiError> {
     for ask in asks {
         let path = app.pages.text(ask.path, known)?;
         if path.is_empty() {
@@ -59,7 +65,8 @@ pub(super) async fn ask(api: &Router, app: &App, viewer: &Viewer, asks: &[Ask], 
 
 async fn get(api: &Router, viewer: &Viewer, path: &str) -> Result<Json, Error> {
     let broken = |error: String| Error::internal("page", format!("the page cannot ask `{path}`")).detail(error);
-    let mut request = Request::get(path).header(ACCEPT, "application/json").body(Body::empty()).map_err(|e| broken(e.to_string()))?;
+    let mut request =
+        Request::get(path).header(ACCEPT, "application/json").body(Body::empty()).map_err(|e| broken(e.to_string()))?;
     viewer.enter(request.extensions_mut());
     let Ok(response) = api.clone().oneshot(request).await;
     if let Some(error) = response.extensions().get::<Error>() {

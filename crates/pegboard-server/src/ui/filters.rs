@@ -7,10 +7,11 @@ use minijinja::{AutoEscape, Environment, Output, State, escape_formatter};
 use pegboard_model::Timestamp;
 use serde_json::Value as Json;
 
-use super::{assets, words};
+use super::{assets, drawing, words};
 
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    drawing::add(environment);
     environment.set_formatter(format);
     environment.add_function("asset", |name: String| assets::link(&name));
     environment.add_filter("ago", |time: Option<String>| {
@@ -30,7 +31,8 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("compact", |value: ViaDeserialize<Json>| value.to_string());
     environment.add_filter("coded", |text: Option<String>| Value::from_safe_string(words::coded(&text.unwrap_or_default())));
     environment.add_filter("excerpt", |text: Option<String>, most: usize| words::excerpt(&text.unwrap_or_default(), most));
-    environment.add_filter("markdown", |text: Option<String>| Value::from_safe_string(words::markdown(&text.unwrap_or_default())));
+    environment
+        .add_filter("markdown", |text: Option<String>| Value::from_safe_string(words::markdown(&text.unwrap_or_default())));
 }
 
 /// Texts without the five characters that mean something in HTML. The template engine's own also takes slashes, which makes every

@@ -5,6 +5,7 @@
 mod ask;
 mod assets;
 mod docs;
+mod drawing;
 mod filters;
 mod page;
 mod pages;

@@ -1,5 +1,6 @@
 //! The table of pages, an area to a file.
 
+mod administration;
 mod hub;
 mod overview;
 mod people;
@@ -10,7 +11,8 @@ use super::ask::{Ask, Refused};
 use super::page::Page;
 
 /// Every area's pages.
-pub(super) const AREAS: &[&[Page]] = &[overview::PAGES, hub::PAGES, workflows::PAGES, projects::PAGES, people::PAGES];
+pub(super) const AREAS: &[&[Page]] =
+    &[overview::PAGES, hub::PAGES, workflows::PAGES, projects::PAGES, people::PAGES, administration::PAGES];
 
 /// Pages for those who are not known yet.
 pub(super) const OPEN: &[Page] = people::OPEN;

@@ -17,8 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// The same on pages of projects, whose assets may lie anywhere: the browser fetches pictures, sound and films from there itself. The
 /// server fetching them for it would be a door into its own network, and carry every byte twice. Nothing from elsewhere runs.
-pub(super) const WITH_MEDIA: &str =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: https:; media-src 'self' https:; \
+pub(super) const WITH_MEDIA: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: https:; media-src 'self' https:; \
      connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 #[derive(RustEmbed)]

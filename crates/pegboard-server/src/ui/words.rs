@@ -53,7 +53,11 @@ pub(super) fn size(bytes: Option<u64>) -> String {
         }
         (tenths, unit) = (tenths / 1024, larger);
     }
-    if tenths < 100 && unit != "B" { format!("{}.{} {unit}", tenths / 10, tenths % 10) } else { format!("{} {unit}", tenths / 10) }
+    if tenths < 100 && unit != "B" {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    } else {
+        format!("{} {unit}", tenths / 10)
+    }
 }
 
 /// `1,234,567`, `0.9132`.

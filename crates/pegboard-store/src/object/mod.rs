@@ -6,21 +6,24 @@
 mod folder;
 mod key;
 mod local;
+mod probe;
 mod s3;
 mod stream;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 
 pub use folder::RemoteFolder;
+pub use probe::{Bucket, probe};
 pub use stream::ObjectWriter;
 
+use crate::backup::{Keeping, SharedKeeping};
 use crate::error::StoreError;
 use crate::options::StoreOptions;
 use key::Keys;
@@ -40,6 +43,8 @@ pub(crate) struct Objects {
     /// Of objects on this machine.
     folder: Option<PathBuf>,
     closed: AtomicBool,
+    /// What snapshots keep.
+    pub(crate) keeping: SharedKeeping,
 }
 
 impl Objects {
@@ -49,7 +54,14 @@ impl Objects {
             None => (local::open(options.directory.join("objects")).await?, Keys::in_folder()),
         };
         let folder = options.s3.is_none().then(|| options.directory.join("objects"));
-        Ok(Self { driver, keys, in_parts: options.s3.is_some(), folder, closed: AtomicBool::new(false) })
+        Ok(Self {
+            driver,
+            keys,
+            in_parts: options.s3.is_some(),
+            folder,
+            closed: AtomicBool::new(false),
+            keeping: SharedKeeping::default(),
+        })
     }
 
     pub(crate) fn close(&self) {
@@ -66,13 +78,19 @@ impl Objects {
                 upload.wait_for_capacity(PARTS_AT_ONCE).await.map_err(from_driver)?;
                 upload.put(bytes.slice(start..bytes.len().min(start + PART)));
             }
-            return upload.finish().await.map(drop).map_err(from_driver);
+            upload.finish().await.map_err(from_driver)?;
+        } else {
+            driver.put(&path, bytes.into()).await.map_err(from_driver)?;
         }
-        driver.put(&path, bytes.into()).await.map(drop).map_err(from_driver)
+        self.is_put(key);
+        Ok(())
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
         let path = self.keys.to_path(key)?;
+        if self.is_deleted(key) {
+            return Ok(None);
+        }
         match self.driver()?.get(&path).await {
             Ok(found) => found.bytes().await.map(Some).map_err(from_driver),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -82,6 +100,9 @@ impl Objects {
 
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let path = self.keys.to_path(key)?;
+        if self.keeping().puts_off(key) {
+            return Ok(());
+        }
         match self.driver()?.delete(&path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(from_driver(error)),
@@ -90,6 +111,44 @@ impl Objects {
 
     /// Asks for the folder that the prefix lies in, and keeps what begins with it.
     pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut keys = self.stored_keys(prefix).await?;
+        let keeping = self.keeping();
+        keys.retain(|key| !keeping.is_deleted(key));
+        Ok(keys)
+    }
+
+    /// Those that only snapshots keep included.
+    pub(crate) async fn all_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.stored_keys("").await
+    }
+
+    /// How many objects there are, and their bytes.
+    pub(crate) async fn count(&self) -> Result<(u64, u64), StoreError> {
+        let entries = self.driver()?.list(self.keys.folder_of("").as_ref());
+        let add = |(count, bytes), entry: object_store::ObjectMeta| async move { Ok((count + 1, bytes + entry.size)) };
+        entries.try_fold((0, 0), add).await.map_err(from_driver)
+    }
+
+    /// In a folder of this machine.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// There is an object of that key from now on.
+    fn is_put(&self, key: &str) {
+        self.keeping().put(key);
+    }
+
+    /// Deleted, though a snapshot still keeps it.
+    fn is_deleted(&self, key: &str) -> bool {
+        self.keeping().is_deleted(key)
+    }
+
+    fn keeping(&self) -> MutexGuard<'_, Keeping> {
+        self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn stored_keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let folder = self.keys.folder_of(prefix);
         let mut found: Vec<String> = self
             .driver()?

@@ -2,6 +2,8 @@
 //!
 //! Invariant: an object appears when its writer has finished, and not at all when it was dropped before.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -13,13 +15,18 @@ use crate::store::Store;
 
 /// An object on its way in. Dropped before [`ObjectWriter::finish`], there is none.
 pub struct ObjectWriter {
-    objects: Store,
+    objects: Arc<Objects>,
     key: String,
     upload: Option<WriteMultipart>,
     length: u64,
 }
 
 impl ObjectWriter {
+    pub(crate) async fn begin(objects: Arc<Objects>, key: &str) -> Result<Self, StoreError> {
+        let upload = objects.begin(key).await?;
+        Ok(Self { objects, key: key.to_owned(), upload: Some(upload), length: 0 })
+    }
+
     /// Adds bytes at the end.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         let Some(upload) = &mut self.upload else { return Ok(()) };
@@ -35,9 +42,10 @@ impl ObjectWriter {
         if self.length == 0 {
             // A bucket takes no upload without parts.
             upload.abort().await.map_err(from_driver)?;
-            self.objects.put_object(&self.key, Bytes::new()).await?;
+            self.objects.put(&self.key, Bytes::new()).await?;
         } else {
             upload.finish().await.map_err(from_driver)?;
+            self.objects.is_put(&self.key);
         }
         Ok(self.length)
     }
@@ -60,7 +68,10 @@ impl Objects {
         Ok(WriteMultipart::new_with_chunk_size(upload, PART.min(8 << 20)))
     }
 
-    async fn stream(&self, key: &str) -> Result<Option<(u64, BoxStream<'static, Result<Bytes, StoreError>>)>, StoreError> {
+    pub(crate) async fn stream(
+        &self,
+        key: &str,
+    ) -> Result<Option<(u64, BoxStream<'static, Result<Bytes, StoreError>>)>, StoreError> {
         let path = self.keys.to_path(key)?;
         match self.driver()?.get(&path).await {
             Ok(found) => {
@@ -76,8 +87,7 @@ impl Objects {
 impl Store {
     /// Begins an object that is written in pieces, in place of the one that has this key.
     pub async fn write_object(&self, key: &str) -> Result<ObjectWriter, StoreError> {
-        let upload = self.objects().begin(key).await?;
-        Ok(ObjectWriter { objects: self.clone(), key: key.to_owned(), upload: Some(upload), length: 0 })
+        ObjectWriter::begin(Arc::clone(self.objects()), key).await
     }
 
     /// The object of that key in pieces, and its length in bytes.
@@ -85,6 +95,6 @@ impl Store {
         &self,
         key: &str,
     ) -> Result<Option<(u64, BoxStream<'static, Result<Bytes, StoreError>>)>, StoreError> {
-        self.objects().stream(key).await
+        if self.objects().is_deleted(key) { Ok(None) } else { self.objects().stream(key).await }
     }
 }

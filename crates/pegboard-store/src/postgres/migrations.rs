@@ -1,7 +1,7 @@
 //! The schema, step by step. Same numbers and names as in `sqlite/migrations/`.
 
 use deadpool_postgres::Client;
-use tokio_postgres::Error;
+use tokio_postgres::{Error, GenericClient};
 
 use super::error::from_postgres;
 use crate::error::StoreError;
@@ -14,10 +14,11 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_labelling", include_str!("migrations/0004_labelling.sql")),
     ("0005_catalog", include_str!("migrations/0005_catalog.sql")),
     ("0006_access", include_str!("migrations/0006_access.sql")),
+    ("0007_artifacts_of_runs", include_str!("migrations/0007_artifacts_of_runs.sql")),
 ];
 
 /// Any number that nobody else uses: two servers that start at once migrate one after the other.
-const LOCK: &str = "select pg_advisory_xact_lock(7307199745)";
+pub(super) const LOCK: &str = "select pg_advisory_xact_lock(7307199745)";
 
 /// Brings the schema to the last migration, all in one transaction. A database that has seen more is refused untouched.
 pub(super) async fn run(client: &mut Client) -> Result<(), StoreError> {
@@ -30,17 +31,25 @@ pub(super) async fn run(client: &mut Client) -> Result<(), StoreError> {
 async fn migrate(client: &mut Client) -> Result<usize, Error> {
     let transaction = client.transaction().await?;
     transaction.batch_execute(LOCK).await?;
+    let found = migrate_to(&*transaction, MIGRATIONS.len()).await?;
+    if found < MIGRATIONS.len() {
+        transaction.commit().await?;
+    }
+    Ok(found)
+}
+
+/// The same up to a number, within the caller's transaction.
+pub(super) async fn migrate_to(transaction: &impl GenericClient, wanted: usize) -> Result<usize, Error> {
     transaction.batch_execute("create table if not exists meta (key text primary key, value text not null)").await?;
     let found = transaction.query_opt("select cast(value as bigint) from meta where key = 'schema'", &[]).await?;
     let found: i64 = found.map_or(Ok(0), |row| row.try_get(0))?;
     let found = usize::try_from(found).unwrap_or(0);
-    if found < MIGRATIONS.len() {
-        for (_, sql) in &MIGRATIONS[found..] {
+    if found < wanted {
+        for (_, sql) in &MIGRATIONS[found..wanted] {
             transaction.batch_execute(sql).await?;
         }
         let upsert = "insert into meta (key, value) values ('schema', $1) on conflict (key) do update set value = excluded.value";
-        transaction.execute(upsert, &[&MIGRATIONS.len().to_string()]).await?;
-        transaction.commit().await?;
+        transaction.execute(upsert, &[&wanted.to_string()]).await?;
     }
     Ok(found)
 }

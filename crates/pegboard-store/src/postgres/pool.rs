@@ -8,7 +8,8 @@ use tokio::sync::RwLock;
 use tokio_postgres::{Config, NoTls};
 
 use super::error::{Trouble, from_postgres};
-use super::{migrations, queries};
+use super::{copy, migrations, queries};
+use crate::backup::{Pieces, Table};
 use crate::error::StoreError;
 use crate::record::{Cell, Row, Statement};
 
@@ -33,14 +34,7 @@ pub(crate) struct PostgresRecords {
 impl PostgresRecords {
     /// Connects and migrates. One try: a wrong address is told at once.
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
-        let mut config: Config = url.parse().map_err(|error| from_postgres(&error))?;
-        config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(30));
-        if config.get_application_name().is_none() {
-            config.application_name("pegboard");
-        }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(10));
-        }
+        let config = config(url)?;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
@@ -86,11 +80,34 @@ impl PostgresRecords {
         }
     }
 
+    /// Says all rows of all tables as they are when this returns.
+    pub(crate) async fn export(&self, tables: Arc<Vec<Table>>, pieces: Pieces) -> Result<(), StoreError> {
+        let at_work = Arc::clone(&self.closed).read_owned().await;
+        if *at_work {
+            return Err(closed());
+        }
+        let client = self.pool.get().await.map_err(|error| connecting(error).into_error())?;
+        copy::export(client, tables, pieces).await
+    }
+
     /// Waits for whoever is at work and closes the connections.
     pub(crate) async fn close(&self) {
         *self.closed.write().await = true;
         self.pool.close();
     }
+}
+
+/// Where the database is, and how long we wait for it.
+pub(super) fn config(url: &str) -> Result<Config, StoreError> {
+    let mut config: Config = url.parse().map_err(|error| from_postgres(&error))?;
+    config.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(30));
+    if config.get_application_name().is_none() {
+        config.application_name("pegboard");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(10));
+    }
+    Ok(config)
 }
 
 fn closed() -> StoreError {

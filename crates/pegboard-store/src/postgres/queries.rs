@@ -80,7 +80,7 @@ pub(super) async fn read(client: &Client, sql: &str, parameters: &[Cell]) -> Res
     rows.iter().map(row).collect::<Result<_, _>>().map_err(Trouble::Final)
 }
 
-fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+pub(super) fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
     let cells = row.columns().iter().enumerate().map(|(index, column)| {
         let cell = if *column.type_() == Type::INT8 {
             row.try_get::<_, Option<i64>>(index).map(|number| number.map_or(Cell::Null, Cell::Integer))

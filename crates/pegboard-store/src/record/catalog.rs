@@ -9,9 +9,9 @@ use crate::store::Store;
 
 const SUPERSEDE: &str = "update artifacts set current = 0 where name = $1 and kind = $2 and current = 1";
 const PUBLISH: &str =
-    "insert into artifacts (name, kind, version, current, modified_at, document) values ($1, $2, $3, 1, $4, $5)";
-const AMEND: &str = "update artifacts set modified_at = $1, document = $2 \
-     where name = $3 and kind = $4 and version = $5 and modified_at = $6";
+    "insert into artifacts (name, kind, version, current, modified_at, run, document) values ($1, $2, $3, 1, $4, $5, $6)";
+const AMEND: &str = "update artifacts set modified_at = $1, run = $2, document = $3 \
+     where name = $4 and kind = $5 and version = $6 and modified_at = $7";
 const FORGET_INPUTS: &str = "delete from artifact_inputs where name = $1 and kind = $2";
 const ADD_INPUT: &str =
     "insert into artifact_inputs (kind, name, input_kind, input_name) values ($1, $2, $3, $4) on conflict do nothing";
@@ -22,6 +22,7 @@ const PAGE: &str = "select document, name from artifacts where current = 1 and k
 const USERS: &str = "select a.document, a.name from artifact_inputs i join artifacts a \
      on a.current = 1 and a.kind = i.kind and a.name = i.name \
      where i.input_kind = $1 and i.input_name = $2 order by a.kind, a.name limit $3";
+const OF_RUN: &str = "select document, name from artifacts where run = $1 order by kind, name, version limit $2";
 const DELETE: &str = "delete from artifacts where name = $1 and kind = $2";
 
 impl Store {
@@ -32,6 +33,7 @@ impl Store {
             Cell::Word(artifact.kind.as_str()),
             integer(artifact.version).into(),
             artifact.modified_at.0.into(),
+            maker(artifact),
             document::write(artifact)?.into(),
         ];
         let mut statements = vec![Statement::new(SUPERSEDE, identity(artifact.kind, &artifact.name))];
@@ -44,13 +46,14 @@ impl Store {
     pub async fn amend_artifact(&self, artifact: &Artifact, seen: Timestamp) -> Result<(), StoreError> {
         let parameters = vec![
             artifact.modified_at.0.into(),
+            maker(artifact),
             document::write(artifact)?.into(),
             artifact.name.as_str().into(),
             Cell::Word(artifact.kind.as_str()),
             integer(artifact.version).into(),
             seen.0.into(),
         ];
-        let mut statements = vec![Statement::new(AMEND, parameters).about(2).or(Untouched::Changed)];
+        let mut statements = vec![Statement::new(AMEND, parameters).about(3).or(Untouched::Changed)];
         statements.extend(inputs(artifact));
         self.write(statements).await.map(drop)
     }
@@ -96,11 +99,21 @@ impl Store {
         self.read(USERS, parameters).await?.iter().map(read).collect()
     }
 
+    /// Versions of artifacts that a run made, by kind and name; at most so many.
+    pub async fn artifacts_of_run(&self, run: &str, most: usize) -> Result<Vec<Artifact>, StoreError> {
+        self.read(OF_RUN, vec![run.into(), integer(most as u64).into()]).await?.iter().map(read).collect()
+    }
+
     /// Forgets every version; whether there was one. Objects stay: they are the caller's.
     pub async fn delete_artifact(&self, kind: ArtifactKind, name: &ArtifactName) -> Result<bool, StoreError> {
         let statements = [FORGET_INPUTS, DELETE].map(|sql| Statement::new(sql, identity(kind, name)));
         Ok(self.write(statements.into()).await? > 0)
     }
+}
+
+/// The run that made it.
+fn maker(artifact: &Artifact) -> Cell {
+    artifact.origin.run.as_deref().map_or(Cell::Null, Cell::from)
 }
 
 fn identity(kind: ArtifactKind, name: &ArtifactName) -> Vec<Cell> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pegboard_model::{LogLevel, LogLine, LogStream, RunId, Timestamp};
 
 use super::{Cell, Row, Statement, Untouched, integer};
-use crate::change::StoredLine;
+use crate::change::{LogFilter, StoredLine};
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -19,7 +19,34 @@ const APPEND: &str = "insert into log_lines (run, sequence, time, stage, stream,
 const PAGE: &str = "select sequence, time, stage, stream, level, text from log_lines \
      where run = (select ordinal from runs where uid = $1) and sequence > $2 order by sequence limit $3";
 
+/// `$4`: the stage, or null for all. Levels that are not asked for twice are asked for once more.
+const SELECTED: &str = "select sequence, time, stage, stream, level, text from log_lines \
+     where run = (select ordinal from runs where uid = $1) and sequence > $2 and sequence < $3 \
+     and (cast($4 as text) is null or stage = $4) and level in ($5, $6, $7, $8) order by sequence limit $9";
+const SELECTED_LAST: &str = "select sequence, time, stage, stream, level, text from log_lines \
+     where run = (select ordinal from runs where uid = $1) and sequence > $2 and sequence < $3 \
+     and (cast($4 as text) is null or stage = $4) and level in ($5, $6, $7, $8) order by sequence desc limit $9";
+
 impl Store {
+    /// Lines that a filter lets through, oldest first. None for a run that does not exist.
+    pub async fn log_selected(&self, run: RunId, filter: &LogFilter) -> Result<Vec<StoredLine>, StoreError> {
+        let lowest = filter.level.and_then(|level| LEVELS.iter().position(|one| *one == level)).unwrap_or(0);
+        let mut parameters = vec![
+            run.to_string().into(),
+            integer(filter.after).into(),
+            integer(filter.before.unwrap_or(u64::MAX)).into(),
+            filter.stage.as_deref().map_or(Cell::Null, Cell::from),
+        ];
+        parameters.extend((0..LEVELS.len()).map(|position| Cell::Word(level_word(LEVELS[position.max(lowest)]))));
+        parameters.push(integer(filter.limit as u64).into());
+        let sql = if filter.last { SELECTED_LAST } else { SELECTED };
+        let mut lines = self.read(sql, parameters).await?.iter().map(line).collect::<Result<Vec<_>, _>>()?;
+        if filter.last {
+            lines.reverse();
+        }
+        Ok(lines)
+    }
+
     /// Lines with a sequence above `after`, oldest first, at most `limit`. None for a run that does not exist.
     pub async fn log(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<StoredLine>, StoreError> {
         let parameters = vec![run.to_string().into(), integer(after).into(), integer(limit as u64).into()];

@@ -6,6 +6,7 @@
 mod access;
 mod catalog;
 mod change;
+mod counts;
 mod events;
 mod hub;
 mod labelling;
@@ -13,6 +14,7 @@ mod log;
 mod plugins;
 mod resources;
 mod runs;
+mod secrets;
 mod sessions;
 
 pub(crate) use labelling::Counts;

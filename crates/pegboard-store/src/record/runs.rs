@@ -17,6 +17,10 @@ const BY_NAME: &str = "select -1 as position, document from runs where name = $1
 const UNFINISHED: &str = "select uid, -1 as position, document, ordinal from runs where state in ('pending', 'running') union all \
      select runs.uid, stage_runs.position, stage_runs.document, ordinal from runs join stage_runs on stage_runs.run = runs.ordinal \
      where runs.state in ('pending', 'running') order by ordinal, position";
+/// The last runs of each stored workflow, `$1` and one more: for each its end of the index, and no other run.
+const RECENT: &str = "select runs.document, runs.uid from resources join runs on runs.workflow = resources.name \
+     and runs.ordinal >= coalesce((select older.ordinal from runs as older where older.workflow = resources.name \
+     order by older.ordinal desc limit 1 offset $1), 0) where resources.kind = 'workflow' order by runs.ordinal desc";
 const EXISTS: &str = "select uid from runs where uid = $1";
 const ENDED: &str = "select uid from runs where finished_at < $1 order by finished_at, ordinal limit $2";
 const DELETE: [&str; 4] = [
@@ -48,6 +52,15 @@ impl Store {
                 return Err(StoreError::NotFound(uid));
             }
         }
+        rows.iter().map(|row| document::read(row.text(0)?, row.text(1)?)).collect()
+    }
+
+    /// The last runs of each stored workflow, at most so many of each, newest first, without their stages.
+    pub async fn recent_runs(&self, of_each: usize) -> Result<Vec<Run>, StoreError> {
+        if of_each == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = self.read(RECENT, vec![integer(of_each as u64 - 1).into()]).await?;
         rows.iter().map(|row| document::read(row.text(0)?, row.text(1)?)).collect()
     }
 
@@ -176,5 +189,13 @@ mod tests {
         let plan = records.read(explain, vec![Cell::Null; 2]).await.unwrap();
         assert_eq!(plan[0].text(3).unwrap(), "SEARCH runs USING INDEX runs_by_end (finished_at<?)");
         assert_eq!(plan.len(), 1, "{plan:?}");
+        let explain: &'static str = format!("explain query plan {RECENT}").leak();
+        let plan = records.read(explain, vec![Cell::Null]).await.unwrap();
+        let plan: Vec<_> = plan.iter().map(|row| row.text(3).unwrap()).collect();
+        assert!(
+            plan.iter().any(|step| *step == "SEARCH runs USING INDEX runs_by_workflow (workflow=? AND ordinal>?)"),
+            "{plan:?}"
+        );
+        assert!(plan.iter().any(|step| step.contains("SEARCH older USING COVERING INDEX runs_by_workflow")), "{plan:?}");
     }
 }

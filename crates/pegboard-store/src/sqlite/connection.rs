@@ -12,7 +12,8 @@ use super::error::from_sqlite;
 use super::flusher::Flusher;
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{migrations, queries};
+use super::{copy, migrations, queries};
+use crate::backup::{Pieces, Table};
 use crate::error::StoreError;
 use crate::lock::DirectoryLock;
 use crate::record::{Cell, Flush, Row, Statement};
@@ -21,6 +22,7 @@ use crate::record::{Cell, Flush, Row, Statement};
 pub(crate) struct SqliteRecords {
     writer: Writer,
     readers: Readers,
+    path: PathBuf,
 }
 
 impl SqliteRecords {
@@ -36,7 +38,7 @@ impl SqliteRecords {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         })?;
-        Ok(Self { writer: Writer::start(connection, path.to_owned(), lock, flusher)?, readers })
+        Ok(Self { writer: Writer::start(connection, path.to_owned(), lock, flusher)?, readers, path: path.to_owned() })
     }
 
     pub(crate) async fn write(&self, statements: Vec<Statement>, flush: Flush) -> Result<u64, StoreError> {
@@ -47,6 +49,17 @@ impl SqliteRecords {
         self.readers.run(move |connection| queries::read(connection, sql, &parameters)).await
     }
 
+    /// Says all rows of all tables as they are when this returns.
+    pub(crate) async fn export(&self, tables: Arc<Vec<Table>>, pieces: Pieces) -> Result<(), StoreError> {
+        copy::export(self.path.clone(), tables, pieces).await
+    }
+
+    /// Bytes of the file and its log.
+    pub(crate) async fn bytes(&self) -> u64 {
+        let length = async |path: &Path| tokio::fs::metadata(path).await.map_or(0, |file| file.len());
+        length(&self.path).await + length(&log_of(&self.path)).await
+    }
+
     /// Readers first, so that the writer's connection is the last and folds the log back into the file.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
@@ -54,7 +67,7 @@ impl SqliteRecords {
     }
 }
 
-fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     prepare(&connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;

@@ -15,17 +15,24 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_labelling", include_str!("migrations/0004_labelling.sql")),
     ("0005_catalog", include_str!("migrations/0005_catalog.sql")),
     ("0006_access", include_str!("migrations/0006_access.sql")),
+    ("0007_artifacts_of_runs", include_str!("migrations/0007_artifacts_of_runs.sql")),
 ];
 
 /// Brings the schema to the last migration, all in one transaction. A database that has seen more is refused untouched.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    run_to(connection, path, MIGRATIONS.len() as u64)
+}
+
+/// The same up to a schema that an older Pegboard had.
+pub(super) fn run_to(connection: &mut Connection, path: &Path, schema: u64) -> Result<(), StoreError> {
     let known = MIGRATIONS.len();
-    let found = migrate(connection).map_err(|error| from_sqlite(path, &error))?;
+    let wanted = usize::try_from(schema).unwrap_or(usize::MAX);
+    let found = if wanted > known { wanted } else { migrate(connection, wanted).map_err(|error| from_sqlite(path, &error))? };
     if found > known { Err(StoreError::Newer { found: found as i64, known: known as i64 }) } else { Ok(()) }
 }
 
 /// Returns the number of the migration that the database had seen.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<usize> {
+fn migrate(connection: &mut Connection, wanted: usize) -> rusqlite::Result<usize> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "create table if not exists meta (key text primary key not null, value text not null) strict, without rowid",
@@ -33,11 +40,11 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<usize> {
     let found: Option<i64> =
         transaction.query_row("select cast(value as integer) from meta where key = 'schema'", [], |row| row.get(0)).optional()?;
     let found = usize::try_from(found.unwrap_or(0)).unwrap_or(0);
-    if found < MIGRATIONS.len() {
-        for (_, sql) in &MIGRATIONS[found..] {
+    if found < wanted {
+        for (_, sql) in &MIGRATIONS[found..wanted] {
             transaction.execute_batch(sql)?;
         }
-        transaction.execute("insert or replace into meta (key, value) values ('schema', ?1)", [MIGRATIONS.len().to_string()])?;
+        transaction.execute("insert or replace into meta (key, value) values ('schema', ?1)", [wanted.to_string()])?;
         transaction.commit()?;
     }
     Ok(found)

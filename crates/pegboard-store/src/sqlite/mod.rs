@@ -5,6 +5,7 @@
 //! own, see the last commit, and never wait for the writer.
 
 mod connection;
+mod copy;
 mod error;
 mod flusher;
 mod migrations;
@@ -13,5 +14,6 @@ mod readers;
 mod writer;
 
 pub(crate) use connection::SqliteRecords;
+pub(crate) use copy::{RefilledSqlite, known_schema, schema};
 #[cfg(test)]
 pub(crate) use migrations::MIGRATIONS;

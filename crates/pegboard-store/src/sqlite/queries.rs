@@ -57,11 +57,12 @@ pub(super) fn read(connection: &Connection, sql: &str, parameters: &[Cell]) -> R
 fn rows(connection: &Connection, sql: &str, parameters: &[Cell]) -> rusqlite::Result<Vec<Row>> {
     let mut prepared = connection.prepare_cached(sql)?;
     let columns = prepared.column_count();
-    prepared
-        .query_map(params_from_iter(parameters), |row| {
-            (0..columns).map(|column| cell(row, column)).collect::<Result<_, _>>().map(Row)
-        })?
-        .collect()
+    prepared.query_map(params_from_iter(parameters), |one| row(one, columns))?.collect()
+}
+
+/// One row with so many columns.
+pub(super) fn row(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Row> {
+    (0..columns).map(|column| cell(row, column)).collect::<Result<_, _>>().map(Row)
 }
 
 fn cell(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Cell> {

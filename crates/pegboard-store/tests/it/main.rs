@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "test code outside of test functions")]
 
 mod back_end;
+mod backup;
 mod catalog;
 mod durability;
 mod elsewhere;

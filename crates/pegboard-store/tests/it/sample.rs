@@ -94,6 +94,7 @@ pub(crate) fn run(name: &str, workflow: &str, state: RunState, stages: usize) ->
         stages: (0..stages).map(|position| stage(&format!("stage-{position}"), state)).collect(),
         result: json!(null),
         result_object: None,
+        configs: Vec::new(),
         failure: None,
     }
 }
@@ -108,6 +109,8 @@ pub(crate) fn stage(name: &str, state: RunState) -> StageRun {
         items: None,
         failure: None,
         cached: false,
+        depends_on: Vec::new(),
+        plugin: None,
     }
 }
 

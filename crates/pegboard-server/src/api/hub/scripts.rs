@@ -24,11 +24,7 @@ macro_rules! script {
 /// A plugin's scripts to begin with: one for the released client, one for `pegboard.hub`. The secret is not in them.
 #[utoipa::path(get, path = "/api/v1/hub/plugins/{id}/scripts", tag = "hub", params(("id" = String, Path, description = "The plugin's id, or its name")),
     responses((status = 200, body = HubScriptList), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn scripts(
-    app: Here,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<HubScriptList>, ApiError> {
+pub(crate) async fn scripts(app: Here, Path(id): Path<String>, headers: HeaderMap) -> Result<Json<HubScriptList>, ApiError> {
     let plugin = app.plugin(&id)?;
     Ok(Json(HubScriptList { scripts: of(&app, &plugin, None, &headers) }))
 }
@@ -43,10 +39,7 @@ pub(super) fn of(app: &App, plugin: &RemotePlugin, secret: Option<&str>, headers
         requirements: requirements.to_owned(),
         script: filled(text, &host, &plugin.id.to_string(), secret),
     };
-    vec![
-        make("imerit_ango", released(plugin.plugin_type), RELEASED),
-        make("pegboard", own(plugin.plugin_type), ""),
-    ]
+    vec![make("imerit_ango", released(plugin.plugin_type), RELEASED), make("pegboard", own(plugin.plugin_type), "")]
 }
 
 /// Where a script reaches this server: what the settings say, or where the request was sent to.
@@ -96,7 +89,11 @@ mod tests {
         for plugin_type in PluginType::ALL {
             for text in [released(plugin_type), own(plugin_type)] {
                 let open = filled(text, "http://h:1", "5ec7", None);
-                assert!(open.contains("os.environ[\"PLUGIN_SECRET\"]") && open.contains("\"http://h:1\"") && open.contains("\"5ec7\""));
+                assert!(
+                    open.contains("os.environ[\"PLUGIN_SECRET\"]")
+                        && open.contains("\"http://h:1\"")
+                        && open.contains("\"5ec7\"")
+                );
                 let told = filled(text, "http://h:1", "5ec7", Some("a\"b"));
                 assert!(told.contains("os.environ.get(\"PLUGIN_SECRET\", \"a\\\"b\")"), "{told}");
                 for mark in ["@HOST@", "@ID@", "@SECRET@"] {

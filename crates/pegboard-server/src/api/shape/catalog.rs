@@ -155,6 +155,32 @@ pub struct ArtifactDetail {
     pub used_by: Vec<String>,
 }
 
+/// What an artifact was made from, and what was made from it, over several steps.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LineageAnswer {
+    /// The artifact itself and its relatives.
+    pub artifacts: Vec<LineageArtifact>,
+    /// Pairs of places in `artifacts`: the second was made from the first.
+    pub steps: Vec<(usize, usize)>,
+    /// Whether there are more relatives than are told.
+    pub is_cut: bool,
+}
+
+/// One artifact of a lineage.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LineageArtifact {
+    /// What it is.
+    pub kind: String,
+    /// How it is called.
+    pub name: String,
+    /// Its last version; null when it was removed since.
+    pub version: Option<u64>,
+    /// Name of the workflow that made it.
+    pub workflow: Option<String>,
+    /// Uid of the run that made it.
+    pub run: Option<String>,
+}
+
 /// A version of an artifact.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ArtifactVersion {

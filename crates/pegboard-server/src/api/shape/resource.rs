@@ -112,9 +112,25 @@ pub struct AppliedResource {
     pub unchanged: bool,
     /// Problems that did not stop it from being stored, one sentence each.
     pub warnings: Vec<String>,
+    /// Only of a dry run: what would change, as a unified diff of the documents; empty when nothing would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
     /// As stored.
     #[serde(flatten)]
     pub resource: ResourceAnswer,
+}
+
+/// A stored resource as a document that can be changed and applied again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DocumentAnswer {
+    /// `workflow`, `config` or `trigger`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The version that an `If-Match` can name.
+    pub updated_at: String,
+    /// YAML. Comments of the text that was applied are not kept.
+    pub text: String,
 }
 
 /// A resource under the name of its kind.

@@ -1,6 +1,6 @@
 //! Runs, their stages, failures and log lines.
 
-use pegboard_model::{Failure, Run, StageRun, Timestamp};
+use pegboard_model::{AppliedConfig, Failure, Run, StagePlugin, StageRun, Timestamp};
 use pegboard_store::StoredLine;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -54,6 +54,9 @@ pub struct RunAnswer {
     pub result: Json,
     /// Whether the result is too large to stand here: `GET /api/v1/runs/{id}/result` has it.
     pub result_is_apart: bool,
+    /// Configs that applied, in the order in which they were merged: later keys replaced earlier ones.
+    #[serde(default)]
+    pub configs: Vec<AppliedConfigAnswer>,
     /// Why it failed.
     pub failure: Option<FailureAnswer>,
 }
@@ -80,6 +83,36 @@ pub struct StageAnswer {
     /// Its result is that of an earlier call with the same inputs.
     #[serde(default)]
     pub cached: bool,
+    /// Names of the stages whose results it receives, as the workflow said when the run began.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
+    /// The plugin that served it; null before its first call, and for a target that belongs to no plugin.
+    #[serde(default)]
+    pub plugin: Option<StagePluginAnswer>,
+}
+
+/// The plugin of a stage.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StagePluginAnswer {
+    /// Its name.
+    pub name: String,
+    /// Version of its distribution; empty when it has none.
+    pub version: String,
+}
+
+/// A config that applies to a run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AppliedConfigAnswer {
+    /// Its name.
+    pub name: String,
+    /// Why it applies: `kind`, `type` (`name` or `annotation`), `value`.
+    #[schema(value_type = Object)]
+    pub selector: Json,
+    /// Which version of it: when it was changed last.
+    pub updated_at: String,
+    /// What it said; null when that was too much to be kept with each run.
+    #[schema(value_type = Object, nullable)]
+    pub data: Option<Map<String, Json>>,
 }
 
 /// Progress of a fan-out.
@@ -142,6 +175,10 @@ pub struct LogPage {
     pub lines: Vec<LogAnswer>,
     /// Give it as `after` for what comes next.
     pub last: u64,
+    /// Give it as `before` for what was said before these lines; null when they are the first ones that match, or were not asked
+    /// for from the end.
+    #[serde(default)]
+    pub earlier: Option<u64>,
 }
 
 /// A unit variant's name as serde writes it.
@@ -173,6 +210,7 @@ impl From<Run> for RunAnswer {
             stages: run.stages.into_iter().map(StageAnswer::from).collect(),
             result: run.result,
             result_is_apart: run.result_object.is_some(),
+            configs: run.configs.into_iter().map(AppliedConfigAnswer::from).collect(),
             failure: run.failure.map(FailureAnswer::from),
         }
     }
@@ -190,6 +228,25 @@ impl From<StageRun> for StageAnswer {
             items: stage.items.map(|items| ItemsAnswer { total: items.total, done: items.done, failed: items.failed }),
             failure: stage.failure.map(FailureAnswer::from),
             cached: stage.cached,
+            depends_on: stage.depends_on,
+            plugin: stage.plugin.map(StagePluginAnswer::from),
+        }
+    }
+}
+
+impl From<StagePlugin> for StagePluginAnswer {
+    fn from(plugin: StagePlugin) -> Self {
+        Self { name: plugin.name.to_string(), version: plugin.version }
+    }
+}
+
+impl From<AppliedConfig> for AppliedConfigAnswer {
+    fn from(config: AppliedConfig) -> Self {
+        Self {
+            name: config.name,
+            selector: serde_json::to_value(config.selector).unwrap_or_default(),
+            updated_at: config.updated_at.to_string(),
+            data: config.data,
         }
     }
 }

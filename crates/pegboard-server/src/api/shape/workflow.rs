@@ -1,12 +1,12 @@
 //! Workflows.
 
-use pegboard_model::Workflow;
+use pegboard_model::{Run, Workflow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-use super::run::word;
+use super::run::{AppliedConfigAnswer, StagePluginAnswer, duration, word};
 
 /// A stored workflow.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
@@ -23,6 +23,75 @@ pub struct WorkflowAnswer {
     pub annotations: BTreeMap<String, String>,
     /// In definition order.
     pub stages: Vec<WorkflowStage>,
+    /// Its last runs, newest first; only in lists, and only when they are asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<RecentRun>,
+}
+
+/// A run in a word.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecentRun {
+    /// Identity: a UUID.
+    pub uid: String,
+    /// Readable name.
+    pub name: String,
+    /// Its state.
+    pub state: String,
+    /// When it was asked for.
+    pub created_at: String,
+    /// From start to end.
+    pub duration_ms: Option<u64>,
+}
+
+/// What a run of a workflow would meet that begins now.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PreviewAnswer {
+    /// Who calls the stages: `local`, `ray`, `dask`, or the name of a class.
+    pub executor: String,
+    /// In definition order.
+    pub stages: Vec<PreviewStage>,
+    /// Configs that apply, in the order in which they are merged.
+    pub configs: Vec<AppliedConfigAnswer>,
+    /// What stages see as `config`: later keys replace earlier ones, whole.
+    #[schema(value_type = Object)]
+    pub config: Map<String, Json>,
+    /// What a run would stumble over, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// A stage of a workflow and who would serve it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PreviewStage {
+    /// Its name.
+    pub name: String,
+    /// The plugin that its target belongs to; null: none.
+    pub plugin: Option<StagePluginAnswer>,
+}
+
+/// What can be given to a workflow as input.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ParametersAnswer {
+    /// In the order of the stages.
+    pub parameters: Vec<ParameterAnswer>,
+    /// Stages that take input and could not be asked, because their plugin does not load or does not answer.
+    pub unknown: Vec<String>,
+}
+
+/// One key of the input.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ParameterAnswer {
+    /// The key.
+    pub name: String,
+    /// Stages that take it.
+    pub stages: Vec<String>,
+    /// Its type, as the function's author wrote it; empty when nobody wrote one.
+    pub annotation: String,
+    /// JSON text of its default; null when there is none, or it has no JSON form.
+    pub default: Option<String>,
+    /// Whether a run fails without it.
+    pub required: bool,
+    /// Whether a stage runs once for each of its items.
+    pub is_list: bool,
 }
 
 /// One stage of a workflow.
@@ -97,6 +166,19 @@ impl From<Workflow> for WorkflowAnswer {
             updated_at: workflow.metadata.updated_at.to_string(),
             annotations: workflow.metadata.annotations,
             stages: stages.collect(),
+            recent: Vec::new(),
+        }
+    }
+}
+
+impl From<Run> for RecentRun {
+    fn from(run: Run) -> Self {
+        Self {
+            uid: run.uid.to_string(),
+            name: run.name,
+            state: run.state.as_str().to_owned(),
+            created_at: run.created_at.to_string(),
+            duration_ms: duration(run.started_at, run.finished_at),
         }
     }
 }

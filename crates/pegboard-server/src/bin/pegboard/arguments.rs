@@ -7,10 +7,12 @@ use clap_complete::Shell;
 use pegboard_model::Error;
 use pegboard_server::config::{FlagValue, Sources};
 
+use crate::administration::AdministrationCommand;
 use crate::failure::CommandFailure;
 use crate::new::NewCommand;
 use crate::people::{AuditArguments, UserCommand};
 use crate::project::{KeyCommand, ProjectCommand, StorageCommand};
+use crate::runs::LogSelection;
 
 use crate::catalog::arguments::CatalogCommand;
 use crate::hub::arguments::HubCommand;
@@ -114,12 +116,15 @@ pub(crate) enum Command {
     },
     /// Store workflows, configs and triggers from YAML or JSON.
     #[command(
-        after_help = "Examples:\n  pegboard apply workflow.yaml triggers.yaml\n  generate-workflow | pegboard apply -\n\nA file may hold several documents of all kinds; it is stored as a whole or not at all."
+        after_help = "Examples:\n  pegboard apply workflow.yaml triggers.yaml\n  generate-workflow | pegboard apply -\n  pegboard apply workflow.yaml --dry-run      see what would change\n\nA file may hold several documents of all kinds; it is stored as a whole or not at all."
     )]
     Apply {
         /// Files, folders of files; `-` reads standard input.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Only say what would change, and store nothing.
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         client: ClientArguments,
     },
@@ -192,6 +197,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    #[command(flatten)]
+    Administration(AdministrationCommand),
     /// People: who may come in, and what they may do.
     User {
         #[command(subcommand)]
@@ -243,13 +250,17 @@ pub(crate) enum Command {
         client: ClientArguments,
     },
     /// Print a run's log.
-    #[command(after_help = "Examples:\n  pegboard logs brave-otter-1a2b3c4d\n  pegboard logs RUN --follow")]
+    #[command(
+        after_help = "Examples:\n  pegboard logs brave-otter-1a2b3c4d\n  pegboard logs RUN --follow\n  pegboard logs RUN --last 50 --level warning"
+    )]
     Logs {
         /// Uid or name of the run.
         run: String,
         /// Go on until the run is over.
         #[arg(long, short)]
         follow: bool,
+        #[command(flatten)]
+        selection: LogSelection,
         #[command(flatten)]
         client: ClientArguments,
     },
@@ -378,9 +389,17 @@ pub(crate) enum PluginCommand {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum RunCommand {
-    /// Look at one run and its stages.
+    /// Look at one run: its stages, who served them, what it made.
     #[command(after_help = "Example:\n  pegboard run show brave-otter-1a2b3c4d")]
     Show {
+        /// Uid or name of the run.
+        id: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Delete a run that is over, with its log and its result. What it made stays.
+    #[command(after_help = "Example:\n  pegboard run delete brave-otter-1a2b3c4d")]
+    Delete {
         /// Uid or name of the run.
         id: String,
         #[command(flatten)]
@@ -505,6 +524,9 @@ impl Arguments {
                 Some(listen),
             );
         }
+        if let Command::Administration(command) = &self.command {
+            sources = sources.flag("--data", "server.data", command.data());
+        }
         if let Command::Check { data, .. } = &self.command {
             sources = sources.flag("--data", "server.data", data.clone());
         }
@@ -539,7 +561,7 @@ impl Command {
         match self {
             Self::Install(install) => Some(&install.client),
             Self::Run(run) => Some(match &run.command {
-                Some(RunCommand::Show { client, .. }) => client,
+                Some(RunCommand::Show { client, .. } | RunCommand::Delete { client, .. }) => client,
                 None => &run.client,
             }),
             Self::Catalog { command } => Some(command.client()),
@@ -561,6 +583,7 @@ impl Command {
             Self::Project { command } => Some(command.client()),
             Self::Key { command } => Some(command.client()),
             Self::Storage { command } => Some(command.client()),
+            Self::Administration(command) => command.client(),
             Self::User { command } => Some(command.client()),
             Self::Audit(audit) => Some(&audit.client),
             Self::Serve { .. }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod administration;
 mod apply;
 mod arguments;
 mod catalog;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use pegboard_server::Settings;
 
+use crate::administration::AdministrationCommand;
 use crate::arguments::{Arguments, Command, PluginCommand, RunCommand};
 use crate::client::{Client, key_of_this_machine};
 use crate::failure::CommandFailure;
@@ -78,6 +80,10 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> 
             let settings = settings()?;
             on_threads(settings.server.threads, check::check(settings, place, output))
         }
+        Command::Administration(command @ AdministrationCommand::Restore { .. }) => {
+            let settings = settings()?;
+            on_threads(settings.server.threads, administration::restore(&settings, command, output))
+        }
         Command::Serve { .. } => {
             let settings = settings()?;
             on_threads(settings.server.threads, serve::serve(settings, output))
@@ -116,7 +122,7 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         Command::Plugin { command: PluginCommand::Reload { name, .. } } => plugin::reload(&client, name, output).await,
         Command::Catalog { command } => catalog::catalog(&client, command, output).await,
         Command::Hub { command } => hub::hub(&client, command, output).await,
-        Command::Apply { files, .. } => apply::apply(&client, files, output).await,
+        Command::Apply { files, dry_run, .. } => apply::apply(&client, files, *dry_run, output).await,
         Command::Workflows { .. } => resources::workflows(&client, output).await,
         Command::Configs { .. } => resources::configs(&client, output).await,
         Command::Triggers { .. } => resources::triggers(&client, output).await,
@@ -125,16 +131,18 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         Command::Events { after, follow, .. } => events::events(&client, *after, *follow, output).await,
         Command::Run(run) => match &run.command {
             Some(RunCommand::Show { id, .. }) => runs::show(&client, id, output).await,
+            Some(RunCommand::Delete { id, .. }) => runs::delete(&client, id, output).await,
             None => run::run(&client, run, output).await,
         },
         Command::Runs { workflow, state, limit, .. } => {
             runs::list(&client, workflow.as_deref(), state.as_deref(), *limit, output).await
         }
-        Command::Logs { run, follow, .. } => runs::logs(&client, run, *follow, output).await,
+        Command::Logs { run, follow, selection, .. } => runs::logs(&client, run, *follow, selection, output).await,
         Command::Cancel { run, .. } => runs::cancel(&client, run, output).await,
         Command::Project { command } => project::project(&client, command, output).await,
         Command::Key { command } => project::key(&client, command, output).await,
         Command::Storage { command } => project::storage(&client, command, output).await,
+        Command::Administration(command) => administration::administration(&client, command, output).await,
         Command::User { command } => people::user(&client, command, output).await,
         Command::Audit(audit) => people::audit(&client, audit, output).await,
         Command::Serve { .. }

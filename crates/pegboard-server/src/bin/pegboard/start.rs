@@ -60,8 +60,10 @@ impl Server {
             options.variables.push(("PEGBOARD_KEY".to_owned(), workers_key));
         }
         let engine = Engine::start(options, environments).await?;
-        engine.activate(known_plugins(&store).await?);
         let (hub, labelling) = start_hub(&settings, &store, &local_url, was_kept).await?;
+        // Before the plugins are known: their workers start with them.
+        engine.grant(labelling.secrets().granted().await?);
+        engine.activate(known_plugins(&store).await?);
         let runner = Arc::new(RunnerRouter::new(engine.runner(), hub.clone()));
         let flow = Flow::start(settings.flow.clone(), store.clone(), runner).await?;
         let shutdown = Shutdown::default();

@@ -18,7 +18,10 @@ pub(super) const PAGES: &[Page] = &[
         path: "/ui/plugins/development",
         template: "plugins/development.html",
         section: "plugins",
-        asks: &[must("hub", "/api/v1/hub/plugins?scope=own&limit=100{% if query.after %}&after={{ query.after|urlencode }}{% endif %}")],
+        asks: &[must(
+            "hub",
+            "/api/v1/hub/plugins?scope=own&limit=100{% if query.after %}&after={{ query.after|urlencode }}{% endif %}",
+        )],
     },
     Page {
         path: "/ui/plugins/packages",
@@ -75,8 +78,14 @@ pub(super) const PAGES: &[Page] = &[
                  {% if chosen %}/api/v1/projects/{{ chosen|urlencode }}{% endif %}",
             ),
             may("presets", "{% if project %}/api/v1/hub/presets?project={{ project.id }}&plugin={{ plugin.id }}{% endif %}"),
-            may("assets", "{% if project and plugin.type == 'model' %}/api/v1/projects/{{ project.id }}/assets?limit=60{% endif %}"),
-            may("storages", "{% if plugin.type in ['file_explorer', 'input', 'markdown_generator'] %}/api/v1/storages{% endif %}"),
+            may(
+                "assets",
+                "{% if project and plugin.type == 'model' %}/api/v1/projects/{{ project.id }}/assets?limit=60{% endif %}",
+            ),
+            may(
+                "storages",
+                "{% if plugin.type in ['file_explorer', 'input', 'markdown_generator'] %}/api/v1/storages{% endif %}",
+            ),
         ],
     },
     Page {

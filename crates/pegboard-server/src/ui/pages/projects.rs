@@ -15,7 +15,10 @@ pub(super) const PAGES: &[Page] = &[
     page(
         "/ui/projects",
         "projects/list.html",
-        &[must("projects", "/api/v1/projects?limit=24&skip={{ query.skip|default(0)|urlencode }}&name={{ query.name|default('')|urlencode }}")],
+        &[must(
+            "projects",
+            "/api/v1/projects?limit=24&skip={{ query.skip|default(0)|urlencode }}&name={{ query.name|default('')|urlencode }}",
+        )],
     ),
     page(
         "/ui/projects/{id}",

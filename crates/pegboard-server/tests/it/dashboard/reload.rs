@@ -39,7 +39,9 @@ fn a_save_is_live_and_a_broken_one_keeps_the_old() {
     ]);
     let news = changes(&dashboard);
     let told = |what: &str| {
-        until(what, || news.recv_timeout(Duration::from_secs(20)).ok().filter(|change| change.contains("\"type\"") && change.contains(what)));
+        until(what, || {
+            news.recv_timeout(Duration::from_secs(20)).ok().filter(|change| change.contains("\"type\"") && change.contains(what))
+        });
     };
     let before = dashboard.plugin("b.py")["process_id"].clone();
     assert_eq!(dashboard.shown("changes", "alpha"), "old alpha held-out");

@@ -40,9 +40,7 @@ fn start(mut command: Command, world: &World, plugin: &Json) -> Started {
         command.env_remove(name);
     }
     let started = Started(command.spawn().unwrap());
-    until("the light of the script", || {
-        (world.get(&format!("/api/v1/hub/plugins/{id}"))["live"] == true).then_some(())
-    });
+    until("the light of the script", || (world.get(&format!("/api/v1/hub/plugins/{id}"))["live"] == true).then_some(()));
     started
 }
 

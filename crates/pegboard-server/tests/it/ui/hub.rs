@@ -78,7 +78,11 @@ fn the_directory_is_narrowed_by_its_address() {
     }
     let names = |path: &str| -> Vec<String> {
         let shown = page(&world, path);
-        ["Tables", "Cars", "Roads"].into_iter().filter(|name| shown.contains(&format!(">{name}</a>"))).map(str::to_owned).collect()
+        ["Tables", "Cars", "Roads"]
+            .into_iter()
+            .filter(|name| shown.contains(&format!(">{name}</a>")))
+            .map(str::to_owned)
+            .collect()
     };
     assert_eq!(names("/ui/plugins"), ["Tables", "Cars", "Roads"]);
     assert_eq!(names("/ui/plugins?type=model"), ["Cars", "Roads"]);
@@ -89,7 +93,10 @@ fn the_directory_is_narrowed_by_its_address() {
     let id = world.get("/api/v1/hub/plugins/Cars")["id"].as_str().unwrap().to_owned();
     assert_eq!(ask(&world, "DELETE", &format!("/api/v1/hub/plugins/{id}/install"), &json!({})).0, 200);
     assert_eq!(names("/ui/plugins?scope=installed"), ["Tables", "Roads"]);
-    assert!(page(&world, "/ui/plugins?q=Cars").contains(&format!("POST /api/v1/hub/plugins/{id}/install")), "it can be installed again");
+    assert!(
+        page(&world, "/ui/plugins?q=Cars").contains(&format!("POST /api/v1/hub/plugins/{id}/install")),
+        "it can be installed again"
+    );
     for wrong in ["type=nonsense", "scope=nonsense", "live=perhaps", "after=nonsense"] {
         let (status, _, body) = world.http(&format!("GET /ui/plugins?{wrong} HTTP/1.0\nHost: localhost\nAccept: text/html\n\n"));
         assert!(status == 400 && body.contains("class=\"failure\""), "{wrong}: {status}");
@@ -180,7 +187,10 @@ fn a_session_is_told_as_it_goes_and_stays_to_be_read() {
     let list = page(&world, "/ui/sessions?state=failed");
     assert!(list.contains(failed) && !list.contains(&session), "{list}");
     assert_eq!(world.get("/api/v1/hub/sessions?limit=1")["next"], *failed);
-    assert!(page(&world, &format!("/ui/plugins/hub/{id}/run?again={failed}")).contains("&quot;fail&quot;"), "the settings of before are there");
+    assert!(
+        page(&world, &format!("/ui/plugins/hub/{id}/run?again={failed}")).contains("&quot;fail&quot;"),
+        "the settings of before are there"
+    );
     let news = news.join().unwrap();
     assert!(news.contains("event: live") && news.contains("\"live\":true"), "{news}");
     for state in ["queued", "running", "finished", "failed"] {
@@ -188,7 +198,12 @@ fn a_session_is_told_as_it_goes_and_stays_to_be_read() {
     }
     assert!(news.contains("\"done\":3") || news.contains("\"done\":2"), "{news}");
     let missing = "64e5f00d0000000000000001";
-    for path in [format!("/ui/sessions/{missing}"), format!("/ui/plugins/hub/{missing}"), "/ui/plugins/packages/none".to_owned(), "/ui/plugins/panels/none".to_owned()] {
+    for path in [
+        format!("/ui/sessions/{missing}"),
+        format!("/ui/plugins/hub/{missing}"),
+        "/ui/plugins/packages/none".to_owned(),
+        "/ui/plugins/panels/none".to_owned(),
+    ] {
         assert_eq!(world.http(&format!("GET {path} HTTP/1.0\nHost: localhost\nAccept: text/html\n\n")).0, 404, "{path}");
     }
 }

@@ -41,7 +41,7 @@ impl Store {
             push(change, &mut statements)?;
         }
         let written = self.write(statements).await;
-        if let Some(counts) = self.counts() {
+        if let Some(counts) = self.project_counts() {
             counts.forget(touched.as_deref());
         }
         written.map(drop)

@@ -73,7 +73,7 @@ impl Store {
     }
 
     async fn counted(&self, project: HubId) -> Result<Counted, StoreError> {
-        let writes = match self.counts().map(|counts| counts.find(project)) {
+        let writes = match self.project_counts().map(|counts| counts.find(project)) {
             Some(Ok(counted)) => return Ok(counted),
             Some(Err(writes)) => writes,
             None => 0,
@@ -82,7 +82,7 @@ impl Store {
         let rows = self.read(BY_STAGE, vec![cell(project)]).await?;
         let tasks = rows.iter().map(|row| Ok((row.text(0)?.to_owned(), ordinal(row, 1)?))).collect::<Result<_, StoreError>>()?;
         let counted = Counted { assets, tasks };
-        if let Some(counts) = self.counts() {
+        if let Some(counts) = self.project_counts() {
             counts.keep(project, &counted, writes);
         }
         Ok(counted)

@@ -63,7 +63,7 @@ impl Store {
     /// Deletes the project with everything in it, whether it was marked as deleted or not. Files are the caller's to delete.
     pub async fn purge_project(&self, id: HubId) -> Result<(), StoreError> {
         let written = self.write(PURGE.iter().map(|sql| Statement::new(sql, vec![cell(id)])).collect()).await;
-        if let Some(counts) = self.counts() {
+        if let Some(counts) = self.project_counts() {
             counts.forget(Some(&[id]));
         }
         written.map(drop)

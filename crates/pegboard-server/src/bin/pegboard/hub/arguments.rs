@@ -36,7 +36,9 @@ pub(crate) enum HubCommand {
         client: ClientArguments,
     },
     /// List the organization's plugins.
-    #[command(after_help = "Examples:\n  pegboard hub ls\n  pegboard hub ls --installed --json\n  pegboard hub ls --type export --live")]
+    #[command(
+        after_help = "Examples:\n  pegboard hub ls\n  pegboard hub ls --installed --json\n  pegboard hub ls --type export --live"
+    )]
     Ls {
         /// Those that are installed, whoever made them.
         #[arg(long)]

@@ -269,6 +269,19 @@ pub(crate) enum StorageCommand {
         #[command(flatten)]
         client: ClientArguments,
     },
+    /// Look whether a storage can be reached.
+    #[command(
+        after_help = "Examples:\n  pegboard storage test 64e5b8f1a2c3d4e5f6012345 --bucket scans\n\nExits with 1 when it cannot."
+    )]
+    Test {
+        /// The storage's id.
+        id: String,
+        /// The bucket or container to look into; a folder has none.
+        #[arg(long, default_value = "", value_name = "NAME")]
+        bucket: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
     /// Delete a storage. Assets that name it stay.
     #[command(after_help = "Example:\n  pegboard storage rm 64e5b8f1a2c3d4e5f6012345")]
     Rm {
@@ -282,7 +295,7 @@ pub(crate) enum StorageCommand {
 impl StorageCommand {
     pub(crate) fn client(&self) -> &ClientArguments {
         match self {
-            Self::Create { client, .. } | Self::Ls { client } | Self::Rm { client, .. } => client,
+            Self::Create { client, .. } | Self::Ls { client } | Self::Test { client, .. } | Self::Rm { client, .. } => client,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use pegboard_server::shape::{StorageAnswer, StorageBody, StorageList};
+use pegboard_model::Error;
+use pegboard_server::shape::{StorageAnswer, StorageBody, StorageList, StorageTest, StorageTestBody};
 use serde_json::Value as Json;
 
 use super::StorageCommand;
@@ -52,6 +53,22 @@ pub(super) async fn storage(client: &Client, command: &StorageCommand, output: &
                 vec![storage.id.clone(), storage.name.clone(), storage.provider.clone(), place, instant(&storage.created_at)]
             };
             output.table(&["ID", "NAME", "PROVIDER", "PLACE", "CREATED"], list.storages.iter().map(row).collect());
+        }
+        StorageCommand::Test { id, bucket, .. } => {
+            let found: StorageTest = client.post(&["storages", id, "test"], &StorageTestBody { bucket: bucket.clone() }).await?;
+            if output.json {
+                output.data(&found);
+            } else if let Some(files) = found.files {
+                output.note(&format!("reached, {files} files seen"));
+            }
+            if let Some(reason) = found.reason.filter(|_| !output.json) {
+                return Err(Error::unavailable("storage-unreachable", format!("the storage `{id}` cannot be reached: {reason}"))
+                    .hint("see that address, region and credentials are right: make it anew with others")
+                    .into());
+            }
+            if !found.reached {
+                return Err(CommandFailure::silent(1));
+            }
         }
         StorageCommand::Rm { id, .. } => {
             let deleted: Json = client.delete(&["storages", id]).await?;
