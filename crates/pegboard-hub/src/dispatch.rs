@@ -10,6 +10,8 @@ use serde_json::{Map, Value as Json};
 use crate::board::Carrier;
 use crate::failure;
 use crate::hub::{Hub, now};
+use crate::labelling::NewKey;
+use crate::labelling::access::RUN_KEY;
 use crate::labelling::plugin_tasks::{TaskOutcome, WaitingTask};
 use crate::payload::{Subject, payload};
 use crate::sessions::RunRequest;
@@ -47,8 +49,14 @@ impl Hub {
         // A run without a project gets a key that opens nothing: scripts want one.
         let (key, secret) = match session.project {
             Some(project) => {
-                let name = format!("session {}", session.id);
-                let (key, secret) = labelling.create_key(&name, session.run_by, Some(project), Some(lifetime)).await?;
+                let new = NewKey {
+                    name: format!("{RUN_KEY}{}", session.id),
+                    user: session.run_by,
+                    role: None,
+                    project: Some(project),
+                    lifetime: Some(lifetime),
+                };
+                let (key, secret) = labelling.create_key(new).await?;
                 (Some(key.id), secret)
             }
             None => (None, self.inner.keyring.derived("no project", session.id)),
@@ -183,6 +191,7 @@ impl Hub {
 
     async fn task_request(&self, task: &WaitingTask, stage: &LabelStage, plugin: HubId) -> Result<RunRequest, Error> {
         let record = self.plugin(plugin)?;
+        let project = self.inner.labelling.project(task.project).await?;
         if record.plugin_type != PluginType::Model {
             return Err(Error::invalid(
                 "session-parameter",
@@ -198,8 +207,8 @@ impl Hub {
         let mut request = RunRequest {
             plugin,
             project: Some(task.project),
-            organization: self.inner.labelling.organization().id,
-            run_by: self.inner.labelling.admin().await?.id,
+            organization: project.organization,
+            run_by: self.inner.labelling.acting_user(&project).await?,
             cause: SessionCause::Stage { stage: stage.id.clone(), task: task.task },
             config: None,
             classes: Vec::new(),

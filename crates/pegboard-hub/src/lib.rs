@@ -34,4 +34,4 @@ pub use link::{Ending, Link};
 pub use options::{HubOptions, SessionLimits};
 pub use plugins::{PluginEdit, PluginScope};
 pub use presence::Presence;
-pub use sessions::{RunRequest, SessionView};
+pub use sessions::{RunRequest, SessionView, session_not_found};

@@ -106,16 +106,36 @@ impl Hub {
         self.board().plugin(id).map(|plugin| RemotePlugin::clone(plugin)).ok_or_else(|| plugin_not_found(&id.to_string()))
     }
 
-    /// The plugin with this id, or the only one of the organization with this name.
+    /// The plugin with this id, or the only one with this name, of those that the organization owns.
     ///
     /// # Errors
-    /// `hub-plugin-not-found`, `hub-plugin-ambiguous`.
-    pub fn plugin_called(&self, word: &str) -> Result<RemotePlugin, Error> {
+    /// `hub-plugin-not-found`, also for another organization's, `hub-plugin-ambiguous`.
+    pub fn plugin_called(&self, organization: HubId, word: &str) -> Result<RemotePlugin, Error> {
+        self.find_plugin(word, |plugin| plugin.organization == organization)
+    }
+
+    /// The same of those that the organization may see: its own, those that it has installed, and everybody's that are listed.
+    ///
+    /// # Errors
+    /// As [`Self::plugin_called`].
+    pub fn visible_plugin(&self, organization: HubId, word: &str) -> Result<RemotePlugin, Error> {
+        let installs = lock(&self.inner.installs).clone();
+        let is_own = |plugin: &RemotePlugin| plugin.organization == organization;
+        let is_seen = |plugin: &RemotePlugin| {
+            is_own(plugin) || (plugin.public && plugin.listed) || installs.contains(&(organization, plugin.id))
+        };
+        match self.find_plugin(word, is_own) {
+            Err(error) if error.code == "hub-plugin-not-found" => self.find_plugin(word, is_seen),
+            found => found,
+        }
+    }
+
+    fn find_plugin(&self, word: &str, is_meant: impl Fn(&RemotePlugin) -> bool) -> Result<RemotePlugin, Error> {
         if let Ok(id) = word.parse() {
-            return self.plugin(id);
+            return self.plugin(id).ok().filter(is_meant).ok_or_else(|| plugin_not_found(word));
         }
         let board = self.board();
-        let mut found = board.plugins().filter(|plugin| plugin.name == word);
+        let mut found = board.plugins().filter(|plugin| plugin.name == word && is_meant(plugin));
         match (found.next(), found.next()) {
             (Some(plugin), None) => Ok(RemotePlugin::clone(plugin)),
             (Some(_), Some(_)) => Err(Error::conflict("hub-plugin-ambiguous", format!("several plugins are named `{word}`"))
@@ -250,8 +270,14 @@ impl Hub {
         Ok(self.inner.store.presets(project, plugin).await?)
     }
 
-    /// Whether there was one.
-    pub async fn delete_preset(&self, id: HubId) -> Result<bool, Error> {
+    /// Whether the organization had one.
+    pub async fn delete_preset(&self, organization: HubId, id: HubId) -> Result<bool, Error> {
+        let Some(preset) = self.inner.store.preset(id).await? else { return Ok(false) };
+        match self.inner.labelling.project(preset.project).await {
+            Ok(project) if project.organization != organization => return Ok(false),
+            // What is left of a project that is gone may go, too.
+            _ => {}
+        }
         Ok(self.inner.store.delete_preset(id).await?)
     }
 }

@@ -68,7 +68,7 @@ pub(crate) async fn record(hub: Hub, mut jobs: mpsc::UnboundedReceiver<Job>) {
                 Job::Append { session, lines } => folded.entry(session).or_default().late.extend(lines),
                 Job::Forget { key } => {
                     // A key that is gone already is as good.
-                    let _ = hub.inner.labelling.revoke_key(key).await;
+                    let _ = hub.inner.labelling.end_key(key).await;
                 }
                 Job::Stop => stops = true,
             }

@@ -349,6 +349,7 @@ impl Hub {
 }
 
 /// There is no such session, or no longer.
-pub(crate) fn session_not_found(word: &str) -> Error {
+#[must_use]
+pub fn session_not_found(word: &str) -> Error {
     Error::not_found("session-not-found", format!("there is no session `{word}`")).hint("`pegboard hub sessions` lists them")
 }

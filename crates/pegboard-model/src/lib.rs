@@ -35,7 +35,9 @@ pub use hub::{
     SessionLine, SessionLog, SessionProgress, SessionState,
 };
 pub use id::{CallId, PluginName, ResourceName, RunId};
-pub use labelling::access::{ApiKey, Organization, OrganizationRole, User};
+pub use labelling::access::{
+    ApiKey, AuditEntry, LinkPurpose, OneTimeLink, Organization, OrganizationRole, Password, SignIn, SignInMethod, User,
+};
 pub use labelling::asset::{Asset, OWN_FILE};
 pub use labelling::issue::{Comment, Issue};
 pub use labelling::project::{Batch, CategorySchema, Member, Project};

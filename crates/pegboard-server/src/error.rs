@@ -2,7 +2,8 @@
 //! has a status for. The answer carries its [`Error`] as an extension, so that the one log line is written by `record`.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use pegboard_model::{Error, ErrorKind};
 use pegboard_store::StoreError;
@@ -27,6 +28,16 @@ const BY_CODE: &[(&str, StatusCode)] = &[
     ("forbidden-host", StatusCode::FORBIDDEN),
     ("forbidden-origin", StatusCode::FORBIDDEN),
     ("file-link", StatusCode::FORBIDDEN),
+    ("sign-in-needed", StatusCode::UNAUTHORIZED),
+    ("invalid-api-key", StatusCode::UNAUTHORIZED),
+    ("wrong-password", StatusCode::UNAUTHORIZED),
+    ("csrf-token", StatusCode::FORBIDDEN),
+    ("role-too-low", StatusCode::FORBIDDEN),
+    ("other-organization", StatusCode::FORBIDDEN),
+    ("key-for-another-project", StatusCode::FORBIDDEN),
+    ("openid-refused", StatusCode::FORBIDDEN),
+    ("too-many-tries", StatusCode::TOO_MANY_REQUESTS),
+    ("account-locked", StatusCode::TOO_MANY_REQUESTS),
 ];
 
 /// For a file that the browser has already.
@@ -82,6 +93,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let answer = ErrorAnswer { error: ErrorBody::from(&self.0) };
         let mut response = (status(&self.0), Json(answer)).into_response();
+        if response.status() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response.extensions_mut().insert(self.0);
         response
     }

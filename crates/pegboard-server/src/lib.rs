@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod ango;
 mod api;
 mod app;
@@ -15,7 +16,6 @@ mod directory;
 mod error;
 mod extract;
 mod flowdapt;
-mod guard;
 mod hub;
 mod metrics;
 mod news;
@@ -27,11 +27,13 @@ mod runner;
 mod shutdown;
 mod ui;
 
+pub use access::{Access, LOCAL_KEY_FILE, LocalKeys, Realm, Route, local_key};
 pub use api::{is_standard_module, shape};
 pub use app::{App, Parts, app};
 pub use config::Settings;
 pub use dashboard::{DashboardPanel, DashboardPlugin, DashboardPlugins, Message, PanelFailure, keep_dashboard};
 pub use hub::start_hosted;
 pub use news::join;
+pub use router::listed as listed_routes;
 pub use runner::RunnerRouter;
 pub use shutdown::Shutdown;

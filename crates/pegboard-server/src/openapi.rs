@@ -2,20 +2,26 @@
 
 use axum::Json;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{OpenApi as Made, RefOr};
 use utoipa::{Modify, OpenApi};
 
+use crate::access::Realm;
 use crate::api::{
-    apply, catalog, configs, dashboard, events, health, hub, keys, labelling, news, plugins, projects, runs, status, triggers,
-    workers, workflows,
+    apply, audit, catalog, configs, dashboard, events, health, hub, keys, labelling, news, notices, organizations, plugins,
+    projects, runs, search, session, status, triggers, users, workers, workflows,
 };
+
+use crate::router::listed as listed_routes;
 
 #[derive(OpenApi)]
 #[openapi(
     modifiers(&Described),
     info(title = "Pegboard", description = "One server on which a team hangs all of its ML plugins"),
     paths(
-        status::status, status::settings, news::news, events::events, document,
+        status::status, status::settings, news::news, notices::list, search::search, events::events, document,
         dashboard::list, dashboard::reload,
         plugins::list, plugins::show, plugins::install, plugins::upgrade, plugins::reload, plugins::uninstall,
         workers::list,
@@ -34,6 +40,9 @@ use crate::api::{
         projects::rerun, projects::create_batch,
         labelling::assets, labelling::import_assets, labelling::import_labels, labelling::tasks, labelling::upload, labelling::export,
         keys::list, keys::create, keys::revoke, keys::storages, keys::create_storage, keys::delete_storage,
+        session::show, session::sign_in, session::sign_out, session::change_password, session::list, session::end_all, session::end,
+        session::link, session::redeem, users::list, users::show, users::create, users::change, users::link, users::remove,
+        organizations::list, organizations::create, audit::list,
         health::health, health::ready, health::metrics,
     ),
     tags(
@@ -46,6 +55,7 @@ use crate::api::{
         (name = "hub", description = "Remote plugins: scripts that connect to the server, and their sessions"),
         (name = "projects", description = "What is labelled, with which classes, on which way"),
         (name = "keys", description = "Keys of Ango's HTTP dialect, and credentials of storages"),
+        (name = "people", description = "Signing in, users, organizations, and who did what"),
         (name = "dashboard", description = "Panels, views and pages on the catalog's artifact pages"),
         (name = "workers", description = "Processes that run plugins' code"),
         (name = "server", description = "The server about itself"),
@@ -66,8 +76,46 @@ impl Modify for Described {
                 describe(operation);
             }
         }
+        secure(document);
     }
 }
+
+/// Says of each operation who may ask for it, as the routes' own table has it.
+fn secure(document: &mut Made) {
+    let schemes = [
+        (BEARER, SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build())),
+        (COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("pegboard_session")))),
+        (HEADER, SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("apikey")))),
+    ];
+    let components = document.components.get_or_insert_default();
+    components.security_schemes.extend(schemes.map(|(name, scheme)| (name.to_owned(), scheme.into())));
+    for route in listed_routes() {
+        let Some(item) = document.paths.paths.get_mut(route.path) else { continue };
+        let operation = match route.method.as_str() {
+            "GET" => &mut item.get,
+            "POST" => &mut item.post,
+            "PUT" => &mut item.put,
+            "PATCH" => &mut item.patch,
+            _ => &mut item.delete,
+        };
+        let Some(operation) = operation else { continue };
+        let Some(role) = route.access.role() else { continue };
+        let nothing = || Vec::<String>::new();
+        operation.security =
+            Some([BEARER, COOKIE, HEADER].map(|name| SecurityRequirement::new(name, nothing())).to_vec());
+        let of = if route.realm == Realm::Server { " of the server's own organization" } else { "" };
+        let said = format!("Needs the role {}{of}, where sign-in is needed.", role.as_str());
+        operation.description = Some(match operation.description.take().filter(|text| !text.is_empty()) {
+            Some(text) => format!("{text}\n\n{said}"),
+            None => said,
+        });
+    }
+}
+
+/// Names of the ways to show who one is.
+const BEARER: &str = "bearer";
+const COOKIE: &str = "session";
+const HEADER: &str = "apikey";
 
 /// `list` of `/api/v1/hub/plugins` is `list_hub_plugins`: handlers of several modules have one name.
 fn id(handler: &str, path: &str) -> String {
@@ -93,6 +141,7 @@ fn words(status: &str, summary: &str) -> String {
         "400" => "The request is wrong; the message says where",
         "401" => "No key, or not a good one",
         "403" => "Not allowed",
+        "429" => "Too often; the header Retry-After says when to try again",
         "404" => "There is nothing of that name",
         "409" => "Contradicts what is there; the message says what",
         "413" => "Larger than the server takes",
@@ -116,16 +165,12 @@ pub(crate) async fn document() -> Json<utoipa::openapi::OpenApi> {
 mod tests {
     use super::*;
 
-    /// Paths that the router serves, read from its table.
+    /// Paths that the router serves, from its table.
     fn routed() -> Vec<String> {
-        let table = include_str!("router.rs");
-        let mut paths: Vec<String> = table
-            .split(".route(")
-            .skip(1)
-            .filter_map(|rest| Some(rest.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned()))
-            .collect();
+        let mut paths: Vec<String> = listed_routes().into_iter().map(|route| route.path.to_owned()).collect();
         paths.retain(|path| path.starts_with("/api/v1") || path.starts_with("/-/"));
         paths.sort();
+        paths.dedup();
         paths
     }
 

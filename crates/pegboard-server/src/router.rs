@@ -5,37 +5,47 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::routing::{delete, get, post, put};
 use pegboard_model::Error;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::access::{Access, Gate, Route, Routes, delete, gate, get, inner_gate, post, put};
 use crate::api::hub::{hosting, plugins as plugins_of_hub, presets, sessions};
 use crate::api::{
-    apply, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, plugins, projects, runs, status,
-    triggers, workers, workflows,
+    apply, audit, catalog, configs, dashboard as dashboard_api, events, health, keys, labelling, news, notices, organizations,
+    plugins, projects, runs, search, session, status, triggers, users, workers, workflows,
 };
 use crate::app::App;
 use crate::error::{ApiError, panicked};
-use crate::guard::guard;
 use crate::record::record;
 use crate::remainder::read_remainder;
 use crate::{ango, dashboard, flowdapt, hub, openapi, ui};
 
-pub(crate) fn router(app: App) -> Router {
-    let body_limit = app.settings.server.body_limit;
-    let message_limit = app.settings.hub.message_limit;
-    let routes = Router::new()
-        .route("/", get(ui::door))
-        .route("/ui/", get(ui::home::page))
-        .route("/ui/home", get(ui::home::fragment))
-        .route("/ui/runs/{id}", get(ui::run::page))
-        .route("/ui/runs/{id}/state", get(ui::run::fragment))
-        .route("/ui/assets/{name}", get(ui::assets::asset))
-        .route("/ui", get(ui::slash))
-        .route("/api/docs", get(ui::docs::page))
+/// Our own API: what the pages ask, too.
+fn api() -> Routes {
+    Routes::new().merge(of_the_server()).merge(of_organizations()).merge(people())
+}
+
+/// Every route, and who may ask for it. `asked` is what the pages ask.
+fn routes(message_limit: usize, asked: &Router<App>) -> Routes {
+    api()
+        .merge(ui::routes(asked))
+        .merge(dashboard::routes())
+        .merge(flowdapt::routes())
+        .merge(hub::routes(message_limit))
+        .merge(ango::routes())
+}
+
+/// What each route asks for, in the order in which they were added.
+pub fn listed() -> Vec<Route> {
+    routes(0, &api().into_parts().0).table().to_vec()
+}
+
+/// What the server itself has, which is its first organization's.
+fn of_the_server() -> Routes {
+    Routes::new()
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/status", get(status::status))
-        .route("/api/v1/settings", get(status::settings))
+        .route("/api/v1/settings", get(status::settings).needs(Access::Admin))
         .route("/api/v1/news", get(news::news))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/plugins", get(plugins::list).post(plugins::install))
@@ -57,6 +67,30 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/runs/{id}/result", get(runs::result))
         .route("/api/v1/runs/{id}/log", get(runs::log))
         .route("/api/v1/runs/{id}/events", get(runs::events))
+        .route("/api/v1/catalog/query", post(catalog::query).needs(Access::Viewer))
+        .route("/api/v1/catalog/uploads", post(catalog::upload))
+        .route("/api/v1/catalog/{kind}", get(catalog::list))
+        .route(
+            "/api/v1/catalog/{kind}/{name}",
+            get(catalog::show).post(catalog::create).patch(catalog::amend).delete(catalog::delete),
+        )
+        .route("/api/v1/catalog/{kind}/{name}/rows", get(catalog::rows))
+        .route("/api/v1/catalog/{kind}/{name}/statistics", get(catalog::statistics))
+        .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))
+        .route("/api/v1/catalog/{kind}/{name}/files/{role}", get(catalog::file))
+        .route("/api/v1/dashboard/plugins", get(dashboard_api::list))
+        .route("/api/v1/dashboard/plugins/{id}/reload", post(dashboard_api::reload))
+        .route("/-/metrics", get(health::metrics))
+        .of_the_server()
+        .route("/-/health", get(health::health).needs(Access::Open))
+        .route("/-/ready", get(health::ready).needs(Access::Open))
+}
+
+/// What belongs to the organization of whoever asks.
+fn of_organizations() -> Routes {
+    Routes::new()
+        .route("/api/v1/notices", get(notices::list))
+        .route("/api/v1/search", get(search::search))
         .route("/api/v1/hub/plugins", get(plugins_of_hub::list).post(plugins_of_hub::create))
         .route("/api/v1/hub/plugins/{id}", get(plugins_of_hub::show).put(plugins_of_hub::update).delete(plugins_of_hub::remove))
         .route("/api/v1/hub/plugins/{id}/secret", post(plugins_of_hub::rotate))
@@ -84,36 +118,47 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/projects/{id}/tasks", get(labelling::tasks))
         .route("/api/v1/projects/{id}/uploads", post(labelling::upload))
         .route("/api/v1/projects/{id}/exports", post(labelling::export))
-        .route("/api/v1/keys", get(keys::list).post(keys::create))
-        .route("/api/v1/keys/{id}", delete(keys::revoke))
-        .route("/api/v1/storages", get(keys::storages).post(keys::create_storage))
-        .route("/api/v1/storages/{id}", delete(keys::delete_storage))
-        .route("/api/v1/catalog/query", post(catalog::query))
-        .route("/api/v1/catalog/uploads", post(catalog::upload))
-        .route("/api/v1/catalog/{kind}", get(catalog::list))
+        .route("/api/v1/keys", get(keys::list).post(keys::create).needs(Access::Viewer))
+        .route("/api/v1/keys/{id}", delete(keys::revoke).needs(Access::Viewer))
+        .route("/api/v1/storages", get(keys::storages).post(keys::create_storage).needs(Access::Admin))
+        .route("/api/v1/storages/{id}", delete(keys::delete_storage).needs(Access::Admin))
+}
+
+/// Coming in, and people.
+fn people() -> Routes {
+    Routes::new()
         .route(
-            "/api/v1/catalog/{kind}/{name}",
-            get(catalog::show).post(catalog::create).patch(catalog::amend).delete(catalog::delete),
+            "/api/v1/session",
+            get(session::show).post(session::sign_in).needs(Access::Open).and(delete(session::sign_out).needs(Access::Viewer)),
         )
-        .route("/api/v1/catalog/{kind}/{name}/rows", get(catalog::rows))
-        .route("/api/v1/catalog/{kind}/{name}/statistics", get(catalog::statistics))
-        .route("/api/v1/catalog/{kind}/{name}/outliers", get(catalog::outliers))
-        .route("/api/v1/catalog/{kind}/{name}/files/{role}", get(catalog::file))
-        .route("/api/v1/dashboard/plugins", get(dashboard_api::list))
-        .route("/api/v1/dashboard/plugins/{id}/reload", post(dashboard_api::reload))
-        .route("/-/health", get(health::health))
-        .route("/-/ready", get(health::ready))
-        .route("/-/metrics", get(health::metrics))
-        .merge(dashboard::routes())
-        .merge(flowdapt::routes())
-        .merge(hub::routes(message_limit))
-        .merge(ango::routes())
+        .route("/api/v1/session/password", put(session::change_password).needs(Access::Viewer))
+        .route("/api/v1/sessions", get(session::list).delete(session::end_all).needs(Access::Viewer))
+        .route("/api/v1/sessions/{id}", delete(session::end).needs(Access::Viewer))
+        .route("/api/v1/links/{token}", get(session::link).post(session::redeem).needs(Access::Open))
+        .route("/api/v1/users", get(users::list).post(users::create).needs(Access::Admin))
+        .route("/api/v1/users/{email}", get(users::show).patch(users::change).delete(users::remove).needs(Access::Admin))
+        .route("/api/v1/users/{email}/link", post(users::link).needs(Access::Admin))
+        .route("/api/v1/audit", get(audit::list).needs(Access::Admin))
+        .merge(
+            Routes::new()
+                .route("/api/v1/organizations", get(organizations::list).post(organizations::create).needs(Access::Admin))
+                .of_the_server(),
+        )
+}
+
+pub(crate) fn router(app: App) -> Router {
+    let body_limit = app.settings.server.body_limit;
+    // Pages ask in process, past the door: whoever looks at a page may see in it what they may ask for themselves.
+    let (asked, table) = api().into_parts();
+    let asked = asked.layer(from_fn_with_state(Gate::new(app.clone(), table), inner_gate));
+    let (routes, table) = routes(app.settings.hub.message_limit, &asked).into_parts();
+    let routes = routes
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(ui::refusal::as_page))
-        .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn_with_state(app.clone(), ui::refusal::as_page))
+        .layer(from_fn_with_state(Gate::new(app.clone(), table), gate))
         .layer(from_fn_with_state(app.clone(), flowdapt::door))
         .layer(from_fn_with_state(app.clone(), record))
         .layer(from_fn(read_remainder))

@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use pegboard_model::{
-    ApiKey, Artifact, Asset, Event, Issue, Organization, PastStage, PluginRecord, Preset, Project, RemotePlugin, Resource,
-    ResourceSpec, Run, Session, StageRun, Storage, Task, User,
+    ApiKey, Artifact, Asset, AuditEntry, Event, Issue, OneTimeLink, Organization, Password, PastStage, PluginRecord, Preset,
+    Project, RemotePlugin, Resource, ResourceSpec, Run, Session, SignIn, StageRun, Storage, Task, User,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,10 @@ documents! {
     PastStage: "past_stage",
     Issue: "issue",
     Storage: "storage",
+    Password: "password",
+    SignIn: "sign_in",
+    OneTimeLink: "one_time_link",
+    AuditEntry: "audit_entry",
 }
 
 /// The version that is written.
@@ -159,6 +163,10 @@ mod tests {
         check::<RemotePlugin>();
         check::<Preset>();
         check::<Session>();
+        check::<Password>();
+        check::<SignIn>();
+        check::<OneTimeLink>();
+        check::<AuditEntry>();
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod labelling;
 pub mod options;
 pub mod store;
 
+mod audit;
 mod document;
 mod lock;
 mod object;
@@ -23,6 +24,7 @@ mod record;
 mod sessions;
 mod sqlite;
 
+pub use audit::{AuditPage, StoredAuditEntry};
 pub use change::{Change, RunFilter, StoredEvent, StoredLine};
 pub use error::StoreError;
 pub use labelling::{AssetQuery, LabelChange, Placed};

@@ -5,6 +5,8 @@ use pegboard_model::{HubId, SessionLine, SessionState};
 /// Which sessions to list; newest first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionFilter {
+    /// Only sessions of this organization.
+    pub organization: Option<HubId>,
     /// Only sessions of this plugin.
     pub plugin: Option<HubId>,
     /// Only sessions on this project.

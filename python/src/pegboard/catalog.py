@@ -58,9 +58,11 @@ class RunResults:
 class Catalog:
     """A server's catalog."""
 
-    def __init__(self, url: str | None = None) -> None:
-        """`url`: of the server; none: the one that this process belongs to, else the default one."""
+    def __init__(self, url: str | None = None, key: str | None = None) -> None:
+        """`url`: of the server; none: the one that this process belongs to, else the default one. `key`: one of
+        `pegboard key create`, where the server answers only those whom it knows; none: that of the variable `PEGBOARD_KEY`."""
         self._url = url
+        self._key = key
 
     @property
     def url(self) -> str:
@@ -312,6 +314,8 @@ class Catalog:
         if query:
             url += "?" + urllib.parse.urlencode({key: _word(value) for key, value in query.items()})
         request = urllib.request.Request(url, data=body, method=method)
+        if key := self._key or os.environ.get("PEGBOARD_KEY"):
+            request.add_header("Authorization", f"Bearer {key}")
         if body is not None:
             request.add_header("Content-Type", content_type)
             if length is not None:

@@ -1,35 +1,60 @@
-//! Users and keys.
+//! Organizations, users and keys.
 
 use std::time::Duration;
 
-use pegboard_model::{ApiKey, Error, HubId, OrganizationRole, Project, Timestamp, User};
+use pegboard_model::{ApiKey, Error, HubId, Organization, OrganizationRole, Project, Timestamp, User};
+use pegboard_store::StoreError;
 
-use super::{ADMIN, Labelling, now};
+use super::{ADMIN, Labelling, now, project_not_found};
 use crate::keyring::{hash_secret, is_secret, new_secret};
+
+/// How long a key may be used before its record says so: a write per request would cost more than the answer.
+const TOUCH: i64 = 5 * 60 * 1_000_000;
 
 /// Who asks, once the key is known to be right.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The key's user.
     pub user: User,
+    /// What they may do by this key: no more than the user, and no more than the key.
+    pub role: OrganizationRole,
     /// The only project that the key is good for; none: all of the user's.
     pub project: Option<HubId>,
     /// The key itself.
     pub key: HubId,
 }
 
+/// A key to make.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// For people.
+    pub name: String,
+    /// Whose.
+    pub user: HubId,
+    /// No more than this; none: what the user may.
+    pub role: Option<OrganizationRole>,
+    /// For one project; none: all of the user's.
+    pub project: Option<HubId>,
+    /// For a time; none: for ever.
+    pub lifetime: Option<Duration>,
+}
+
 impl Caller {
-    /// Whether the key and its user may work on the project.
+    /// Whether the key and its user may work on the project. A key that was made for a project needs no more than that.
     ///
     /// # Errors
-    /// `key-for-another-project`, `not-a-member`.
+    /// `project-not-found` for a project of another organization, `key-for-another-project`, `not-a-member`.
     pub fn may(&self, project: &Project) -> Result<(), Error> {
+        if project.organization != self.user.organization {
+            return Err(project_not_found(&project.id.to_string()));
+        }
         if self.project.is_some_and(|only| only != project.id) {
             return Err(Error::invalid("key-for-another-project", format!("this key is not for project `{}`", project.id))
                 .hint("a run's key is good for the run's project only"));
         }
         let is_member = || project.members.iter().any(|member| member.email == self.user.email);
-        if self.user.role == OrganizationRole::Admin || project.owner == self.user.id || is_member() {
+        let is_for_it = self.project == Some(project.id);
+        if is_for_it || self.role == OrganizationRole::Admin || project.owner == self.user.id || is_member() {
             return Ok(());
         }
         Err(Error::invalid("not-a-member", format!("`{}` is not a member of project `{}`", self.user.email, project.id))
@@ -41,11 +66,23 @@ impl Caller {
     /// # Errors
     /// `admins-only`.
     pub fn may_administer(&self) -> Result<(), Error> {
-        if self.user.role == OrganizationRole::Admin && self.project.is_none() {
+        if self.role == OrganizationRole::Admin && self.project.is_none() {
             return Ok(());
         }
         Err(Error::invalid("admins-only", "only an admin of the organization may do this")
             .hint("use the key of an admin; the key of a run will not do"))
+    }
+
+    /// Whether the caller may change anything at all.
+    ///
+    /// # Errors
+    /// `viewers-only-look`.
+    pub fn may_change(&self) -> Result<(), Error> {
+        if self.role >= OrganizationRole::Member {
+            return Ok(());
+        }
+        Err(Error::invalid("viewers-only-look", "a viewer may change nothing")
+            .hint("use the key of a member, or ask one of the organization's admins for that role"))
     }
 }
 
@@ -54,32 +91,41 @@ impl Labelling {
     pub async fn authenticate(&self, key: &str) -> Result<Option<Caller>, Error> {
         let Some(found) = self.store().key_by_hash(&hash_secret(key)).await? else { return Ok(None) };
         // Found by an index on the hash, so the comparison decides nothing that time could tell; it stays constant all the same.
-        if !is_secret(key, &found.hash) || found.expires_at.is_some_and(|end| end <= now()) {
+        let now = now();
+        if !is_secret(key, &found.hash) || found.expires_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
-        let user = self.store().user(found.user).await?;
-        Ok(user.map(|user| Caller { user, project: found.project, key: found.id }))
+        let Some(user) = self.store().user(found.user).await? else { return Ok(None) };
+        let role = found.role.map_or(user.role, |role| role.min(user.role));
+        let caller = Caller { user, role, project: found.project, key: found.id };
+        if found.last_used_at.is_none_or(|last| now.0 - last.0 > TOUCH) {
+            let store = self.store().clone();
+            let used = ApiKey { last_used_at: Some(now), ..found };
+            // Nobody waits for it, and a key that was revoked meanwhile does not come back.
+            tokio::spawn(async move {
+                if let Err(error) = store.touch_key(&used).await {
+                    tracing::warn!(error = %error, "cannot note when a key was used");
+                }
+            });
+        }
+        Ok(Some(caller))
     }
 
-    /// Makes a key of the user, for one project or all of theirs, for a time or for ever. Its text is never told again.
-    pub async fn create_key(
-        &self,
-        name: &str,
-        user: HubId,
-        project: Option<HubId>,
-        lifetime: Option<Duration>,
-    ) -> Result<(ApiKey, String), Error> {
+    /// Makes a key. Its text is never told again.
+    pub async fn create_key(&self, new: NewKey) -> Result<(ApiKey, String), Error> {
         let (secret, created_at) = (new_secret(), now());
         let expires_at =
-            lifetime.map(|lifetime| Timestamp(created_at.0 + i64::try_from(lifetime.as_micros()).unwrap_or(i64::MAX / 2)));
+            new.lifetime.map(|lifetime| Timestamp(created_at.0 + i64::try_from(lifetime.as_micros()).unwrap_or(i64::MAX / 2)));
         let key = ApiKey {
             id: HubId::random(),
-            name: name.to_owned(),
-            user,
+            name: new.name,
+            user: new.user,
             hash: hash_secret(&secret),
-            project,
+            project: new.project,
             created_at,
             expires_at,
+            role: new.role,
+            last_used_at: None,
         };
         if expires_at.is_some() {
             self.store().delete_keys_ended_before(created_at).await?;
@@ -88,31 +134,59 @@ impl Labelling {
         Ok((key, secret))
     }
 
-    /// All keys that are still good, without those of runs.
-    pub async fn keys(&self) -> Result<Vec<ApiKey>, Error> {
-        let (mut keys, now) = (self.store().keys().await?, now());
-        keys.retain(|key| key.expires_at.is_none_or(|end| end > now) && !(key.project.is_some() && key.expires_at.is_some()));
-        Ok(keys)
+    /// The organization's keys that are still good with their users' emails, without those of runs.
+    pub async fn keys(&self, organization: HubId) -> Result<Vec<(ApiKey, String)>, Error> {
+        let (keys, users, now) = (self.store().keys().await?, self.users(organization).await?, now());
+        let is_of_run = |key: &ApiKey| key.project.is_some() && key.expires_at.is_some() && key.name.starts_with(RUN_KEY);
+        let good = keys.into_iter().filter(|key| key.expires_at.is_none_or(|end| end > now) && !is_of_run(key));
+        let owned = good.filter_map(|key| {
+            let email = users.iter().find(|user| user.id == key.user).map(|user| user.email.clone());
+            email.map(|email| (key, email))
+        });
+        Ok(owned.collect())
     }
 
-    /// Makes the key useless.
+    /// Makes the key useless. With `only`, it must be that user's.
     ///
     /// # Errors
-    /// `key-not-found`.
-    pub async fn revoke_key(&self, id: HubId) -> Result<(), Error> {
-        if self.store().delete_key(id).await? {
+    /// `key-not-found`, also for a key of another organization or user.
+    pub async fn revoke_key(&self, organization: HubId, id: HubId, only: Option<HubId>) -> Result<(), Error> {
+        let keys = self.store().keys().await?;
+        let found = keys.iter().find(|key| key.id == id && only.is_none_or(|user| key.user == user));
+        let owner = match found {
+            Some(key) => self.store().user(key.user).await?,
+            None => None,
+        };
+        if owner.is_some_and(|user| user.organization == organization) && self.store().delete_key(id).await? {
+            self.people_changed();
             return Ok(());
         }
         Err(Error::not_found("key-not-found", format!("there is no key `{id}`")).hint("`pegboard key ls` lists them"))
     }
 
+    /// Ends the key of a run, whether it is still there or not.
+    pub(crate) async fn end_key(&self, id: HubId) -> Result<(), Error> {
+        self.store().delete_key(id).await?;
+        Ok(())
+    }
+
+    /// For whom the server acts by itself on the project: its owner, or an admin once the owner is gone.
+    pub(crate) async fn acting_user(&self, project: &Project) -> Result<HubId, Error> {
+        if self.store().user(project.owner).await?.is_some() {
+            return Ok(project.owner);
+        }
+        let users = self.users(project.organization).await?;
+        let admin = users.iter().find(|user| user.role == OrganizationRole::Admin);
+        Ok(admin.map_or(project.owner, |admin| admin.id))
+    }
+
     /// The user that exists from the start: who acts when nobody has signed in.
     pub async fn admin(&self) -> Result<User, Error> {
         let found = self.store().user_by_email(ADMIN).await?;
-        match found {
+        match found.filter(|user| user.organization == self.organization().id && user.role == OrganizationRole::Admin) {
             Some(user) => Ok(user),
             None => self
-                .users()
+                .users(self.organization().id)
                 .await?
                 .into_iter()
                 .find(|user| user.role == OrganizationRole::Admin)
@@ -120,54 +194,152 @@ impl Labelling {
         }
     }
 
-    /// All users.
-    pub async fn users(&self) -> Result<Vec<User>, Error> {
-        Ok(self.store().users().await?)
+    /// All organizations, the first one first.
+    pub async fn organizations(&self) -> Result<Vec<Organization>, Error> {
+        let mut all = self.store().organizations().await?;
+        all.sort_by_key(|organization| (organization.created_at, organization.id));
+        Ok(all)
     }
 
-    /// The user with that email; made when there is none.
-    pub async fn user_of(&self, email: &str) -> Result<User, Error> {
-        let email = email.trim();
-        if let Some(user) = self.store().user_by_email(email).await? {
-            return Ok(user);
+    /// Makes one more organization with its first admin.
+    ///
+    /// # Errors
+    /// `organization-name`, `email`, `user-exists`.
+    pub async fn create_organization(&self, name: &str, email: &str) -> Result<(Organization, User), Error> {
+        let (name, email) = (name.trim(), checked_email(email)?);
+        if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+            return Err(Error::invalid("organization-name", "an organization needs a name of 1 to 200 characters"));
         }
-        let parts = email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
-        if !parts || email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(Error::invalid("email", format!("`{email}` is not an email address")).hint("write it as `name@host`"));
+        let created_at = now();
+        let organization = Organization { id: HubId::random(), name: name.to_owned(), created_at };
+        let admin = new_user(organization.id, email, OrganizationRole::Admin);
+        let _one = self.people().await;
+        match self.store().create_organization(&organization, &admin).await {
+            Ok(()) => Ok((organization, admin)),
+            Err(StoreError::AlreadyExists(_)) => Err(user_exists(email)),
+            Err(error) => Err(error.into()),
         }
-        let user = User {
-            id: HubId::random(),
-            organization: self.organization().id,
-            email: email.to_owned(),
-            role: OrganizationRole::Member,
-            created_at: now(),
-        };
-        self.store().put_user(&user).await?;
-        Ok(user)
+    }
+
+    /// All users of an organization.
+    pub async fn users(&self, organization: HubId) -> Result<Vec<User>, Error> {
+        let mut users = self.store().users().await?;
+        users.retain(|user| user.organization == organization);
+        Ok(users)
+    }
+
+    /// The user of that id.
+    pub async fn user(&self, id: HubId) -> Result<Option<User>, Error> {
+        Ok(self.store().user(id).await?)
+    }
+
+    /// The user with that email, in any organization.
+    pub async fn user_called(&self, email: &str) -> Result<Option<User>, Error> {
+        Ok(self.store().user_by_email(email.trim()).await?)
+    }
+
+    /// The organization's user with that email; made as a member when there is none.
+    ///
+    /// # Errors
+    /// `email`, `user-exists` when they belong to another organization.
+    pub async fn user_of(&self, organization: HubId, email: &str) -> Result<User, Error> {
+        let _one = self.people().await;
+        match self.find_user(organization, email).await? {
+            Some(user) => Ok(user),
+            None => self.put_new_user(organization, email, OrganizationRole::Member).await,
+        }
+    }
+
+    /// Makes a user.
+    ///
+    /// # Errors
+    /// `email`, `user-exists`.
+    pub async fn create_user(&self, organization: HubId, email: &str, role: OrganizationRole) -> Result<User, Error> {
+        let _one = self.people().await;
+        if self.store().user_by_email(email.trim()).await?.is_some() {
+            return Err(user_exists(email.trim()));
+        }
+        self.put_new_user(organization, email, role).await
     }
 
     /// Changes what a user may do; makes the user when there is none.
-    pub async fn set_role(&self, email: &str, role: OrganizationRole) -> Result<User, Error> {
-        let mut user = self.user_of(email).await?;
+    ///
+    /// # Errors
+    /// `last-admin`, and those of [`Self::user_of`].
+    pub async fn set_role(&self, organization: HubId, email: &str, role: OrganizationRole) -> Result<User, Error> {
+        let _one = self.people().await;
+        let Some(mut user) = self.find_user(organization, email).await? else {
+            return self.put_new_user(organization, email, role).await;
+        };
+        if role != OrganizationRole::Admin {
+            self.keep_an_admin(&user).await?;
+        }
         user.role = role;
+        self.store().put_user(&user).await?;
+        self.people_changed();
+        Ok(user)
+    }
+
+    /// Removes the user with keys, password and sign-ins. The last admin stays.
+    ///
+    /// # Errors
+    /// `last-admin`.
+    pub async fn remove_user(&self, organization: HubId, email: &str) -> Result<bool, Error> {
+        let _one = self.people().await;
+        let Some(user) = self.store().user_by_email(email.trim()).await? else { return Ok(false) };
+        if user.organization != organization {
+            return Ok(false);
+        }
+        self.keep_an_admin(&user).await?;
+        let keys = self.store().keys().await?;
+        let theirs: Vec<HubId> = keys.iter().filter(|key| key.user == user.id).map(|key| key.id).collect();
+        let was = self.store().delete_user(user.id, &theirs).await?;
+        self.people_changed();
+        Ok(was)
+    }
+
+    async fn find_user(&self, organization: HubId, email: &str) -> Result<Option<User>, Error> {
+        match self.store().user_by_email(email.trim()).await? {
+            Some(user) if user.organization != organization => Err(user_exists(email.trim())),
+            found => Ok(found),
+        }
+    }
+
+    async fn put_new_user(&self, organization: HubId, email: &str, role: OrganizationRole) -> Result<User, Error> {
+        let user = new_user(organization, checked_email(email)?, role);
         self.store().put_user(&user).await?;
         Ok(user)
     }
 
-    /// Removes the user with all their keys. The last admin stays.
-    ///
-    /// # Errors
-    /// `last-admin`.
-    pub async fn remove_user(&self, email: &str) -> Result<bool, Error> {
-        let Some(user) = self.store().user_by_email(email).await? else { return Ok(false) };
-        let admins = self.users().await?.into_iter().filter(|user| user.role == OrganizationRole::Admin).count();
-        if user.role == OrganizationRole::Admin && admins < 2 {
-            return Err(Error::conflict("last-admin", format!("`{email}` is the organization's last admin"))
-                .hint("make another user an admin first"));
+    /// An organization without an admin could never have one again.
+    async fn keep_an_admin(&self, user: &User) -> Result<(), Error> {
+        let users = self.users(user.organization).await?;
+        let others = users.iter().any(|other| other.role == OrganizationRole::Admin && other.id != user.id);
+        if user.role != OrganizationRole::Admin || others {
+            return Ok(());
         }
-        for key in self.store().keys().await?.into_iter().filter(|key| key.user == user.id) {
-            self.store().delete_key(key.id).await?;
-        }
-        Ok(self.store().delete_user(user.id).await?)
+        Err(Error::conflict("last-admin", format!("`{}` is the organization's last admin", user.email))
+            .hint("make another user an admin first"))
     }
+}
+
+/// What the names of runs' keys begin with.
+pub(crate) const RUN_KEY: &str = "session ";
+
+fn new_user(organization: HubId, email: &str, role: OrganizationRole) -> User {
+    User { id: HubId::random(), organization, email: email.to_owned(), role, created_at: now() }
+}
+
+fn checked_email(email: &str) -> Result<&str, Error> {
+    let email = email.trim();
+    let parts = email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+    if !parts || email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(Error::invalid("email", format!("`{email}` is not an email address")).hint("write it as `name@host`"));
+    }
+    Ok(email)
+}
+
+fn user_exists(email: &str) -> Error {
+    Error::conflict("user-exists", format!("there is a user `{email}` already"))
+        .hint("each address belongs to one user in one organization; `pegboard user ls` lists yours")
 }

@@ -73,7 +73,7 @@ impl Labelling {
         for (position, asset) in assets.iter().enumerate() {
             check(position, asset)?;
         }
-        self.take_in_local(project.id, &mut assets).await?;
+        self.take_in_local(project, &mut assets).await?;
         let mut assets = assets.into_iter();
         loop {
             let mut changes = Vec::with_capacity(CHUNK * 3);
@@ -108,7 +108,7 @@ impl Labelling {
     }
 
     /// Files of local storages become files of ours: a folder of the server's machine has no URL.
-    async fn take_in_local(&self, project: HubId, assets: &mut [NewAsset]) -> Result<(), Error> {
+    async fn take_in_local(&self, project: &Project, assets: &mut [NewAsset]) -> Result<(), Error> {
         let mut known: HashMap<HubId, Option<Storage>> = HashMap::new();
         for asset in assets {
             let Some(id) = asset.storage.filter(|_| !asset.data.contains("://") && !asset.data.starts_with(OWN_FILE)) else {
@@ -118,14 +118,17 @@ impl Labelling {
                 Entry::Occupied(found) => found.into_mut(),
                 Entry::Vacant(place) => {
                     let found = self.store().storage(id).await?;
-                    place.insert(found.filter(|storage| storage.provider == StorageProvider::Local))
+                    let is_meant = |storage: &Storage| {
+                        storage.provider == StorageProvider::Local && storage.organization == project.organization
+                    };
+                    place.insert(found.filter(is_meant))
                 }
             };
             let Some(storage) = storage else { continue };
             if asset.external_id.is_empty() {
                 asset.external_id = name_of(&asset.data);
             }
-            asset.data = self.take_in(project, storage, &asset.data, LARGEST_FILE).await?;
+            asset.data = self.take_in(project.id, storage, &asset.data, LARGEST_FILE).await?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use pegboard_model::{Asset, Error, HubId, OWN_FILE, Timestamp};
+use pegboard_model::{Asset, Error, HubId, OWN_FILE, Timestamp, Project};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
@@ -185,9 +185,9 @@ impl Labelling {
 
     /// What a record keeps of a URL: our own files by their place, everything else as it is. `base` is where the caller reached us.
     #[must_use]
-    pub fn recognise(&self, base: &str, owner: HubId, url: &str) -> String {
+    pub fn recognise(&self, base: &str, project: &Project, url: &str) -> String {
         match self.own(base, url) {
-            Some(place) if place.owner() == owner.to_string() || place.owner() == self.organization().id.to_string() => {
+            Some(place) if [project.id, project.organization].iter().any(|owner| place.owner() == owner.to_string()) => {
                 format!("{OWN_FILE}{}", place.as_str())
             }
             _ => url.to_owned(),

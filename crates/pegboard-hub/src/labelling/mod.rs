@@ -25,15 +25,16 @@ pub mod tasks;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use pegboard_model::{Error, HubId, Organization, OrganizationRole, Project, Timestamp, User};
 use pegboard_store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::keyring::Keyring;
 
-pub use access::Caller;
+pub use access::{Caller, NewKey};
 pub use links::FileKind;
 
 /// The email of the user that exists from the start.
@@ -50,6 +51,10 @@ struct Inner {
     keyring: Keyring,
     organization: Organization,
     arrived: Notify,
+    /// Held while users change, so that two admins cannot take the role from each other.
+    people: Mutex<()>,
+    /// Grows with each change after which somebody may do less.
+    people_changes: AtomicU64,
 }
 
 impl Labelling {
@@ -59,10 +64,18 @@ impl Labelling {
             Some(organization) => organization,
             None => found(&store).await?,
         };
-        Ok(Self { inner: Arc::new(Inner { store, keyring, organization, arrived: Notify::new() }) })
+        let inner = Arc::new(Inner {
+            store,
+            keyring,
+            organization,
+            arrived: Notify::new(),
+            people: Mutex::default(),
+            people_changes: AtomicU64::default(),
+        });
+        Ok(Self { inner })
     }
 
-    /// The one organization.
+    /// The organization that was there first: the server's own.
     #[must_use]
     pub fn organization(&self) -> &Organization {
         &self.inner.organization
@@ -79,6 +92,20 @@ impl Labelling {
     /// Waits until a task has entered a plugin stage since the last wait.
     pub async fn arrived(&self) {
         self.inner.arrived.notified().await;
+    }
+
+    /// Grows whenever a user or a key goes, or a role changes, by this server: what is known of people from before is old then.
+    #[must_use]
+    pub fn people_changes(&self) -> u64 {
+        self.inner.people_changes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn people_changed(&self) {
+        self.inner.people_changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) async fn people(&self) -> MutexGuard<'_, ()> {
+        self.inner.people.lock().await
     }
 
     pub(crate) fn store(&self) -> &Store {

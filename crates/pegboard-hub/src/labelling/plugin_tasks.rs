@@ -144,7 +144,7 @@ mod tests {
         let store = Store::open(StoreOptions::local(folder.path())).await.unwrap();
         let labelling = Labelling::open(store, Keyring::ephemeral()).await.unwrap();
         let owner = labelling.admin().await.unwrap();
-        let project = labelling.create_project("p", "", "ango", owner.id).await.unwrap();
+        let project = labelling.create_project("p", "", "ango", &owner).await.unwrap();
         let mut plugin = LabelStage::simple(LabelStageKind::Plugin, &["Complete"]);
         plugin.plugin = Some(HubId::random());
         let stages = vec![

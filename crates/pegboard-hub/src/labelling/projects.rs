@@ -1,6 +1,6 @@
 //! Projects: made, changed, copied, deleted.
 
-use pegboard_model::{Batch, CategorySchema, Error, HubId, LabelStage, Member, Project};
+use pegboard_model::{Batch, CategorySchema, Error, HubId, LabelStage, Member, Project, User};
 use pegboard_store::StoreError;
 use serde_json::{Map, Value as Json};
 
@@ -37,7 +37,7 @@ impl Labelling {
     ///
     /// # Errors
     /// `project-name`, `project-type`.
-    pub async fn create_project(&self, name: &str, description: &str, kind: &str, owner: HubId) -> Result<Project, Error> {
+    pub async fn create_project(&self, name: &str, description: &str, kind: &str, owner: &User) -> Result<Project, Error> {
         let name = checked_name(name)?;
         if !KINDS.contains(&kind) {
             return Err(Error::invalid("project-type", format!("`{kind}` is not a type of project"))
@@ -46,11 +46,11 @@ impl Labelling {
         let created_at = now();
         let project = Project {
             id: HubId::random(),
-            organization: self.organization().id,
+            organization: owner.organization,
             name,
             description: description.chars().take(LONGEST_TEXT).collect(),
             kind: kind.to_owned(),
-            owner,
+            owner: owner.id,
             schema: CategorySchema::default(),
             stages: LabelStage::defaults(),
             batches: Vec::new(),
@@ -65,17 +65,18 @@ impl Labelling {
         Ok(project)
     }
 
-    /// The project with this id, or the only one with this name.
+    /// The organization's project with this id, or its only one with this name.
     ///
     /// # Errors
-    /// `project-not-found`, `project-ambiguous`.
-    pub async fn project_called(&self, word: &str) -> Result<Project, Error> {
+    /// `project-not-found`, also for another organization's, `project-ambiguous`.
+    pub async fn project_called(&self, organization: HubId, word: &str) -> Result<Project, Error> {
         if let Ok(id) = word.parse() {
-            return self.project(id).await;
+            let project = self.project(id).await?;
+            return if project.organization == organization { Ok(project) } else { Err(project_not_found(word)) };
         }
         let (mut found, mut skipped) = (None, 0);
         loop {
-            let page = self.store().projects(skipped, NAMES_PAGE).await?;
+            let page = self.store().projects(organization, skipped, NAMES_PAGE).await?;
             skipped += page.len() as u64;
             let is_last = page.len() < NAMES_PAGE;
             for project in page.into_iter().filter(|project| project.name == word) {
@@ -90,9 +91,10 @@ impl Labelling {
         }
     }
 
-    /// Projects in the order in which they were made, and how many there are.
-    pub async fn projects(&self, skipped: u64, most: usize) -> Result<(Vec<Project>, u64), Error> {
-        Ok((self.store().projects(skipped, most).await?, self.store().count_projects().await?))
+    /// The organization's projects in the order in which they were made, and how many there are.
+    pub async fn projects(&self, organization: HubId, skipped: u64, most: usize) -> Result<(Vec<Project>, u64), Error> {
+        let page = self.store().projects(organization, skipped, most).await?;
+        Ok((page, self.store().count_projects(organization).await?))
     }
 
     /// Changes the project as it is stored now; the change may be tried several times. What it returns, and the project.
@@ -204,10 +206,10 @@ impl Labelling {
             return Err(Error::invalid("member-role", format!("`{role}` is not a role in a project"))
                 .hint("one of Manager, Lead, Reviewer, Labeler"));
         }
-        self.project(id).await?;
+        let organization = self.project(id).await?.organization;
         let mut members = Vec::with_capacity(emails.len());
         for email in emails {
-            let user = self.user_of(email).await?;
+            let user = self.user_of(organization, email).await?;
             members.push(Member { email: user.email, role: role.to_owned() });
         }
         let (project, ()) = self
@@ -223,7 +225,7 @@ impl Labelling {
     }
 
     /// Copies a project without its assets.
-    pub async fn copy_project(&self, id: HubId, parts: CopyParts, owner: HubId) -> Result<Project, Error> {
+    pub async fn copy_project(&self, id: HubId, parts: CopyParts, owner: &User) -> Result<Project, Error> {
         let source = self.project(id).await?;
         let name: String = source.name.chars().take(LONGEST_TEXT / 2).collect();
         let copy = self.create_project(&format!("{name} copy"), &source.description, &source.kind, owner).await?;

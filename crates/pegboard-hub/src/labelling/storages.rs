@@ -53,7 +53,7 @@ impl Labelling {
     ///
     /// # Errors
     /// `storage-name`, `storage-folder`.
-    pub async fn create_storage(&self, new: NewStorage) -> Result<Storage, Error> {
+    pub async fn create_storage(&self, organization: HubId, new: NewStorage) -> Result<Storage, Error> {
         if new.name.trim().is_empty() || new.name.len() > 1000 {
             return Err(Error::invalid("storage-name", "a storage needs a name of 1 to 1000 bytes"));
         }
@@ -66,7 +66,7 @@ impl Labelling {
             .map_err(|error| Error::internal("sealed-text", format!("credentials have no JSON form: {error}")))?;
         let storage = Storage {
             id: HubId::random(),
-            organization: self.organization().id,
+            organization,
             name: new.name,
             provider: new.provider,
             region: new.region,
@@ -79,17 +79,19 @@ impl Labelling {
         Ok(storage)
     }
 
-    /// All storages.
-    pub async fn storages(&self) -> Result<Vec<Storage>, Error> {
-        Ok(self.store().storages().await?)
+    /// All storages of an organization.
+    pub async fn storages(&self, organization: HubId) -> Result<Vec<Storage>, Error> {
+        let mut storages = self.store().storages().await?;
+        storages.retain(|storage| storage.organization == organization);
+        Ok(storages)
     }
 
-    /// The storage of that id.
+    /// The organization's storage of that id.
     ///
     /// # Errors
     /// `storage-not-found`.
-    pub async fn storage(&self, id: HubId) -> Result<Storage, Error> {
-        let found = self.store().storage(id).await?;
+    pub async fn storage(&self, organization: HubId, id: HubId) -> Result<Storage, Error> {
+        let found = self.store().storage(id).await?.filter(|storage| storage.organization == organization);
         found.ok_or_else(|| Error::not_found("storage-not-found", format!("there is no storage `{id}`")))
     }
 
@@ -137,8 +139,9 @@ impl Labelling {
         Ok(format!("{OWN_FILE}{}", place.as_str()))
     }
 
-    /// Whether there was one.
-    pub async fn delete_storage(&self, id: HubId) -> Result<bool, Error> {
-        Ok(self.store().delete_storage(id).await?)
+    /// Whether the organization had one.
+    pub async fn delete_storage(&self, organization: HubId, id: HubId) -> Result<bool, Error> {
+        let is_theirs = self.store().storage(id).await?.is_some_and(|storage| storage.organization == organization);
+        Ok(is_theirs && self.store().delete_storage(id).await?)
     }
 }

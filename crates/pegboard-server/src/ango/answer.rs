@@ -19,6 +19,7 @@ const BY_CODE: &[(&str, StatusCode)] = &[
     ("key-for-another-project", StatusCode::FORBIDDEN),
     ("not-a-member", StatusCode::FORBIDDEN),
     ("admins-only", StatusCode::FORBIDDEN),
+    ("viewers-only-look", StatusCode::FORBIDDEN),
     ("file-link", StatusCode::FORBIDDEN),
     ("not-offered", StatusCode::NOT_IMPLEMENTED),
 ];

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use pegboard_hub::labelling::Caller;
@@ -135,6 +135,10 @@ impl FromRequestParts<App> for Asked {
             Error::invalid("invalid-api-key", "Invalid API KEY")
                 .hint("send the key of `pegboard key create` in the header `apikey`")
         })?;
+        // Reading through a POST is the exception: it asks for a member like everything that is not a GET.
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            caller.may_change()?;
+        }
         let query = Query::read(parts.uri.query().unwrap_or_default());
         Ok(Self { app: app.clone(), caller, base: base(app, &parts.headers), query })
     }
@@ -159,6 +163,11 @@ impl Asked {
         let (task, asset) = self.app.labelling.task(id.parse().map_err(|_| wrong())?).await?;
         let project = self.project(&task.project.to_string()).await?;
         Ok((project, task, asset))
+    }
+
+    /// The caller's organization.
+    pub(super) fn organization(&self) -> HubId {
+        self.caller.user.organization
     }
 
     /// The caller's email.

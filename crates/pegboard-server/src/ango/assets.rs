@@ -195,7 +195,7 @@ pub(super) async fn attach(asked: Asked, sent: Sent) -> Answer {
         }
         let query = match (entry["externalId"].as_str(), entry["data"].as_str()) {
             (Some(id), _) => AssetQuery::ExternalId(id.to_owned()),
-            (None, Some(data)) => AssetQuery::Data(asked.app.labelling.recognise(&asked.base, project.id, data)),
+            (None, Some(data)) => AssetQuery::Data(asked.app.labelling.recognise(&asked.base, &project, data)),
             (None, None) => return Err(wrong(position, "it has neither `externalId` nor `data`")),
         };
         wanted.push((query, attachments));

@@ -42,6 +42,7 @@ const SHOWN: &[(&str, &str)] = &[
 
 /// A link to put a file.
 pub(super) async fn upload_url(asked: Asked) -> Answer {
+    asked.caller.may_change()?;
     let name = asked.query.text("name").ok_or_else(|| Error::invalid("query", "the parameter `name` is missing"))?;
     let (owner, kind) = owner(&asked, name).await?;
     let (_, link) = place_and_link(&asked.app, &asked.base, owner, kind, name)?;
@@ -70,7 +71,7 @@ pub(super) async fn signed_url(asked: Asked) -> Answer {
         // A file elsewhere: what could sign it is its storage, and a public one needs no signature.
         return success(json!({ "signedUrl": url }));
     };
-    if place.owner() != asked.app.labelling.organization().id.to_string() {
+    if place.owner() != asked.organization().to_string() {
         asked.project(place.owner()).await?;
     }
     success(json!({ "signedUrl": asked.app.labelling.link(&asked.base, &place, LinkVerb::Read) }))
@@ -94,7 +95,7 @@ async fn owner(asked: &Asked, name: &str) -> Result<(HubId, FileKind), Refused> 
         Some(project) => Ok((asked.project(project).await?.id, kind)),
         None => match asked.caller.project {
             Some(only) => Ok((only, kind)),
-            None => Ok((asked.app.labelling.organization().id, kind)),
+            None => Ok((asked.organization(), kind)),
         },
     }
 }

@@ -20,7 +20,7 @@ pub(super) async fn annotate(Path(id): Path<String>, asked: Asked, sent: Sent) -
     };
     let recognise = |key: &str| {
         let url = body.get(key).and_then(Json::as_str).filter(|url| !url.is_empty())?;
-        Some(asked.app.labelling.recognise(&asked.base, project.id, url))
+        Some(asked.app.labelling.recognise(&asked.base, &project, url))
     };
     if !body.contains_key("answer") {
         return Err(Error::invalid("body", "the request's body has no `answer`").into());
@@ -68,7 +68,7 @@ pub(super) async fn import(asked: Asked, sent: Sent) -> Answer {
 /// Reads one answer and whom it is for.
 pub(crate) fn prelabel(app: &App, base: &str, project: &Project, entry: &Json) -> Prelabel {
     let text = |key: &str| entry[key].as_str().filter(|text| !text.is_empty());
-    let recognise = |key: &str| text(key).map(|url| app.labelling.recognise(base, project.id, url));
+    let recognise = |key: &str| text(key).map(|url| app.labelling.recognise(base, project, url));
     Prelabel {
         external_id: text("externalId").map(str::to_owned),
         data: recognise("data"),
@@ -123,7 +123,7 @@ pub(crate) fn new_asset(
         _ => String::new(),
     };
     Ok(NewAsset {
-        data: app.labelling.recognise(base, project.id, data),
+        data: app.labelling.recognise(base, project, data),
         external_id,
         batches,
         storage,

@@ -27,14 +27,12 @@ pub(crate) use labels::{new_asset, prelabel};
 pub(crate) use paths::one_slash;
 pub(crate) use wire::{read_stages, stage as stage_record};
 
-use axum::Router;
-use axum::routing::{delete, get, post, put};
 
-use crate::app::App;
+use crate::access::{Access, Routes, delete, get, post, put};
 
 /// The dialect's paths.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .route("/v2/getUploadUrl", get(files::upload_url))
         .route("/v2/getSignedUrl", get(files::signed_url))
         .route("/v2/export", get(exports::export))
@@ -90,5 +88,6 @@ pub(crate) fn routes() -> Router<App> {
         .route("/v2/notifications", post(organization::notify))
         .route("/v2/performance/{id}", post(organization::no_metrics))
         .route("/v2/{project}/overview/{metric}", get(organization::no_metrics))
-        .route("/files/{*path}", get(files::read).merge(put(files::write)))
+        .route("/files/{*path}", get(files::read).and(put(files::write)))
+        .need(Access::OwnCheck)
 }

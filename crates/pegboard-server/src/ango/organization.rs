@@ -19,26 +19,25 @@ const LONGEST_TITLE: usize = 200;
 const LONGEST_LINK: usize = 2048;
 
 fn check(asked: &Asked, id: &str) -> Result<(), Refused> {
-    if asked.app.labelling.organization().id.to_string() == id {
+    if asked.organization().to_string() == id {
         return Ok(());
     }
     Err(Error::not_found("organization-not-found", format!("there is no organization `{id}`")).into())
 }
 
 fn role(word: Option<&str>) -> Result<OrganizationRole, Refused> {
-    match word {
-        None | Some("member") => Ok(OrganizationRole::Member),
-        Some("admin") => Ok(OrganizationRole::Admin),
-        Some(other) => Err(Error::invalid("member-role", format!("`{other}` is not a role in an organization"))
-            .hint("one of `member` and `admin`")
-            .into()),
-    }
+    let Some(word) = word else { return Ok(OrganizationRole::Member) };
+    word.parse().map_err(|_| {
+        Error::invalid("member-role", format!("`{word}` is not a role in an organization"))
+            .hint("one of `viewer`, `member` and `admin`")
+            .into()
+    })
 }
 
 /// Everybody.
 pub(super) async fn users(Path(id): Path<String>, asked: Asked) -> Answer {
     check(&asked, &id)?;
-    let users = asked.app.labelling.users().await?;
+    let users = asked.app.labelling.users(asked.organization()).await?;
     success(json!({ "users": users.iter().map(wire::user).collect::<Vec<_>>(), "total": users.len() }))
 }
 
@@ -54,7 +53,7 @@ pub(super) async fn change_users(Path(id): Path<String>, asked: Asked, sent: Sen
     }
     let mut changed = Vec::with_capacity(roles.len());
     for (email, role) in roles {
-        changed.push(wire::user(&asked.app.labelling.set_role(email, role).await?));
+        changed.push(wire::user(&asked.app.labelling.set_role(asked.organization(), email, role).await?));
     }
     success(json!({ "users": changed }))
 }
@@ -65,7 +64,7 @@ pub(super) async fn remove_users(Path(id): Path<String>, asked: Asked, sent: Sen
     asked.caller.may_administer()?;
     let mut removed = 0;
     for email in sent.texts("users")? {
-        removed += usize::from(asked.app.labelling.remove_user(&email).await?);
+        removed += usize::from(asked.app.labelling.remove_user(asked.organization(), &email).await?);
     }
     success(json!({ "users": removed }))
 }
@@ -87,7 +86,7 @@ pub(super) async fn invite(Path(id): Path<String>, asked: Asked, sent: Sent) -> 
     let wanted = role(sent.text("organizationRole"))?;
     let mut invited = Vec::with_capacity(emails.len());
     for email in &emails {
-        invited.push(wire::user(&asked.app.labelling.set_role(email, wanted).await?));
+        invited.push(wire::user(&asked.app.labelling.set_role(asked.organization(), email, wanted).await?));
     }
     for assignment in sent.0["projectAssignments"].as_array().into_iter().flatten() {
         let project = assignment["project"].as_str().or(assignment["projectId"].as_str()).unwrap_or_default();
@@ -139,7 +138,7 @@ pub(super) async fn notify(asked: Asked, sent: Sent) -> Answer {
     if let Some(problem) = problem {
         return Err(Error::invalid("notification", problem).into());
     }
-    let users = asked.app.labelling.users().await?;
+    let users = asked.app.labelling.users(asked.organization()).await?;
     if let Some(stranger) = receivers.iter().find(|receiver| !users.iter().any(|user| user.email.eq_ignore_ascii_case(receiver)))
     {
         return Err(Error::invalid("notification", format!("`{stranger}` does not belong to the organization")).into());

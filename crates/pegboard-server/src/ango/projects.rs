@@ -21,10 +21,10 @@ pub(super) async fn list(asked: Asked) -> Answer {
     let (skipped, most) = asked.query.page()?;
     let labelling = &asked.app.labelling;
     let (page, total) = if asked.caller.project.is_none() && asked.caller.may_administer().is_ok() {
-        labelling.projects(skipped, most).await?
+        labelling.projects(asked.organization(), skipped, most).await?
     } else {
         // Those of a member are few, and found only by looking at all.
-        let (all, _) = labelling.projects(0, 100_000).await?;
+        let (all, _) = labelling.projects(asked.organization(), 0, 100_000).await?;
         let allowed: Vec<Project> = all.into_iter().filter(|project| asked.caller.may(project).is_ok()).collect();
         let total = allowed.len() as u64;
         (allowed.into_iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).take(most).collect(), total)
@@ -49,7 +49,7 @@ pub(super) async fn create(asked: Asked, sent: Sent) -> Answer {
     whole_organization(&asked)?;
     let (name, description) = (sent.required("name")?, sent.text("description").unwrap_or_default());
     let kind = sent.text("type").unwrap_or("ango");
-    let project = asked.app.labelling.create_project(name, description, kind, asked.caller.user.id).await?;
+    let project = asked.app.labelling.create_project(name, description, kind, &asked.caller.user).await?;
     answer(&asked, &project).await
 }
 
@@ -124,7 +124,7 @@ pub(super) async fn copy(Path(id): Path<String>, asked: Asked, sent: Sent) -> An
         stages: part("workflow"),
         settings: part("projectGeneralSettings"),
     };
-    let copy = asked.app.labelling.copy_project(project.id, parts, asked.caller.user.id).await?;
+    let copy = asked.app.labelling.copy_project(project.id, parts, &asked.caller.user).await?;
     answer(&asked, &copy).await
 }
 

@@ -10,9 +10,11 @@ use super::asked::{Asked, Sent};
 use super::wire;
 
 async fn records(asked: &Asked) -> Result<Vec<Json>, Refused> {
+    // They have what is secret about them: plugins need it, and lookers do not.
+    asked.caller.may_change()?;
     let wanted = asked.query.text("_id");
     let mut found = Vec::new();
-    for storage in asked.app.labelling.storages().await? {
+    for storage in asked.app.labelling.storages(asked.organization()).await? {
         if wanted.is_none_or(|wanted| wanted == storage.id.to_string()) {
             found.push(wire::storage(&asked.app.labelling, &storage)?);
         }
@@ -58,7 +60,7 @@ pub(super) async fn create(asked: Asked, sent: Sent) -> Answer {
             credentials: text("credentials"),
         },
     };
-    let storage = asked.app.labelling.create_storage(new).await?;
+    let storage = asked.app.labelling.create_storage(asked.organization(), new).await?;
     success(json!({ "storage": wire::storage(&asked.app.labelling, &storage)? }))
 }
 
@@ -66,7 +68,7 @@ pub(super) async fn create(asked: Asked, sent: Sent) -> Answer {
 pub(super) async fn remove(Path(id): Path<String>, asked: Asked) -> Answer {
     asked.caller.may_administer()?;
     let missing = || Error::not_found("storage-not-found", format!("there is no storage `{id}`"));
-    if !asked.app.labelling.delete_storage(id.parse().map_err(|_| missing())?).await? {
+    if !asked.app.labelling.delete_storage(asked.organization(), id.parse().map_err(|_| missing())?).await? {
         return Err(missing().into());
     }
     success(json!({ "storage": { "_id": id, "deleted": true } }))

@@ -193,7 +193,7 @@ pub(super) async fn assign(asked: Asked, sent: Sent) -> Answer {
     let (project, _, _) = asked.task(&first.to_string()).await?;
     let who = sent.text("user").or(sent.text("username"));
     let who = who.ok_or_else(|| Error::invalid("body", "the request's body has no text `user`"))?;
-    let users = asked.app.labelling.users().await?;
+    let users = asked.app.labelling.users(asked.organization()).await?;
     let user = users.iter().find(|user| user.email == who || user.id.to_string() == who);
     let user = user.ok_or_else(|| {
         Error::not_found("user-not-found", format!("there is no user `{who}`")).hint("add them to the project first")

@@ -1,19 +1,19 @@
 //! What is in a project: assets, tasks, answers in and out.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use pegboard_hub::labelling::FileKind;
 use pegboard_hub::labelling::export::{ExportFormat, ExportRequest};
 use pegboard_model::{Error, OWN_FILE};
 
-use super::projects::{PageQuery, find};
+use super::projects::PageQuery;
 use super::shape::{
     AssetAnswer, AssetList, ErrorAnswer, ExportAnswer, ExportBody, ImportBody, ImportedAnswer, LabelsAnswer, TaskAnswer,
     TaskList, UploadAnswer, UploadBody,
 };
 use crate::ango::{base, new_asset, place_and_link, prelabel};
-use crate::app::App;
+use crate::access::Here;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
 
@@ -22,12 +22,12 @@ use crate::extract::{JsonBody, Parameters};
     params(("id" = String, Path, description = "The project's id"), ("skip" = Option<u64>, Query, description = "How many come before the page"), ("limit" = Option<usize>, Query, description = "At most so many, 100 unless said")),
     responses((status = 200, body = AssetList), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn assets(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     Parameters(page): Parameters<PageQuery>,
     headers: HeaderMap,
 ) -> Result<Json<AssetList>, ApiError> {
-    let (project, base) = (find(&app, &id).await?, base(&app, &headers));
+    let (project, base) = (app.project(&id).await?, base(&app, &headers));
     let found = app.labelling.assets(project.id, page.skip, page.limit()).await?;
     let total = app.labelling.count_assets(project.id).await?;
     let assets = found.iter().map(|placed| {
@@ -41,12 +41,12 @@ pub(crate) async fn assets(
 #[utoipa::path(post, path = "/api/v1/projects/{id}/assets", tag = "projects", params(("id" = String, Path, description = "The project's id")),
     request_body = ImportBody, responses((status = 200, body = ImportedAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn import_assets(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<ImportBody>,
 ) -> Result<Json<ImportedAnswer>, ApiError> {
-    let (mut project, base) = (find(&app, &id).await?, base(&app, &headers));
+    let (mut project, base) = (app.project(&id).await?, base(&app, &headers));
     let mut batches = Vec::with_capacity(body.batches.len());
     let in_items = body.items.iter().filter_map(|item| item["batches"].as_array()).flatten().filter_map(|name| name.as_str());
     let unknown: std::collections::BTreeSet<String> = in_items
@@ -62,8 +62,7 @@ pub(crate) async fn import_assets(
     }
     let each = |(position, item)| new_asset(&app, &base, &project, item, position, &batches);
     let items: Vec<_> = body.items.iter().enumerate().map(each).collect::<Result<_, Error>>()?;
-    let admin = app.labelling.admin().await?;
-    let imported = app.labelling.import_assets(&project, items, 0, &admin.email).await?;
+    let imported = app.labelling.import_assets(&project, items, 0, &app.user().email).await?;
     Ok(Json(ImportedAnswer { assets: imported.assets, answers: imported.prelabels, stored: imported.valid_prelabels }))
 }
 
@@ -71,12 +70,12 @@ pub(crate) async fn import_assets(
 #[utoipa::path(post, path = "/api/v1/projects/{id}/labels", tag = "projects", params(("id" = String, Path, description = "The project's id")),
     request_body = ImportBody, responses((status = 200, body = LabelsAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn import_labels(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<ImportBody>,
 ) -> Result<Json<LabelsAnswer>, ApiError> {
-    let (project, base) = (find(&app, &id).await?, base(&app, &headers));
+    let (project, base) = (app.project(&id).await?, base(&app, &headers));
     let prelabels: Vec<_> = body.items.iter().map(|item| prelabel(&app, &base, &project, item)).collect();
     let outcome = app.labelling.import_labels(&project, &prelabels).await?;
     Ok(Json(LabelsAnswer { sent: outcome.sent, stored: outcome.stored, problems: outcome.problems }))
@@ -87,11 +86,11 @@ pub(crate) async fn import_labels(
     params(("id" = String, Path, description = "The project's id"), ("stage" = Option<String>, Query, description = "Id or name of a stage"), ("skip" = Option<u64>, Query, description = "How many come before the page"), ("limit" = Option<usize>, Query, description = "At most so many, 100 unless said")),
     responses((status = 200, body = TaskList), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn tasks(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     Parameters(page): Parameters<PageQuery>,
 ) -> Result<Json<TaskList>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let stage = match &page.stage {
         None => None,
         Some(word) => Some(project.stage_called(word).map(|stage| stage.id.as_str()).ok_or_else(|| {
@@ -113,12 +112,12 @@ pub(crate) async fn tasks(
 #[utoipa::path(post, path = "/api/v1/projects/{id}/uploads", tag = "projects", params(("id" = String, Path, description = "The project's id")),
     request_body = UploadBody, responses((status = 200, body = UploadAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn upload(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<UploadBody>,
 ) -> Result<Json<UploadAnswer>, ApiError> {
-    let (project, base) = (find(&app, &id).await?, base(&app, &headers));
+    let (project, base) = (app.project(&id).await?, base(&app, &headers));
     let (place, url) = place_and_link(&app, &base, project.id, FileKind::Asset, &body.name)?;
     Ok(Json(UploadAnswer { url, data: format!("{OWN_FILE}{}", place.as_str()) }))
 }
@@ -127,12 +126,12 @@ pub(crate) async fn upload(
 #[utoipa::path(post, path = "/api/v1/projects/{id}/exports", tag = "projects", params(("id" = String, Path, description = "The project's id")),
     request_body = ExportBody, responses((status = 200, body = ExportAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn export(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<ExportBody>,
 ) -> Result<Json<ExportAnswer>, ApiError> {
-    let (project, base) = (find(&app, &id).await?, base(&app, &headers));
+    let (project, base) = (app.project(&id).await?, base(&app, &headers));
     let format = match body.format.as_deref() {
         None | Some("json") => ExportFormat::Json,
         Some("ndjson") => ExportFormat::Ndjson,

@@ -1,6 +1,7 @@
 //! The API under `/api/v1`. A handler sits in the file of its noun; what is sent is said in [`shape`].
 
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod configs;
 pub(crate) mod dashboard;
@@ -10,15 +11,20 @@ pub(crate) mod hub;
 pub(crate) mod keys;
 pub(crate) mod labelling;
 pub(crate) mod news;
+pub(crate) mod notices;
+pub(crate) mod organizations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod resources;
 pub(crate) mod runs;
+pub(crate) mod search;
+pub(crate) mod session;
 pub mod shape;
 pub(crate) mod status;
 pub(crate) mod stream;
 mod targets;
 pub(crate) mod triggers;
+pub(crate) mod users;
 pub(crate) mod workers;
 pub(crate) mod workflows;
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use pegboard_model::{Error, Project};
+use axum::extract::Path;
+use pegboard_model::Project;
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
 use super::shape::{BatchAnswer, BatchBody, ErrorAnswer, ProjectAnswer, ProjectBody, ProjectList};
 use crate::ango::read_stages;
+use crate::access::Here;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
@@ -38,10 +39,6 @@ impl PageQuery {
     }
 }
 
-pub(crate) async fn find(app: &App, id: &str) -> Result<Project, Error> {
-    app.labelling.project_called(id).await
-}
-
 async fn answer(app: &App, project: &Project) -> Result<Json<ProjectAnswer>, ApiError> {
     let assets = app.labelling.count_assets(project.id).await?;
     let tasks = app.labelling.tasks_by_stage(project.id).await?;
@@ -52,8 +49,8 @@ async fn answer(app: &App, project: &Project) -> Result<Json<ProjectAnswer>, Api
 #[utoipa::path(get, path = "/api/v1/projects", tag = "projects",
     params(("skip" = Option<u64>, Query, description = "How many come before the page"), ("limit" = Option<usize>, Query, description = "At most so many, 100 unless said")),
     responses((status = 200, body = ProjectList)))]
-pub(crate) async fn list(State(app): State<App>, Parameters(page): Parameters<PageQuery>) -> Result<Json<ProjectList>, ApiError> {
-    let (projects, total) = app.labelling.projects(page.skip, page.limit()).await?;
+pub(crate) async fn list(app: Here, Parameters(page): Parameters<PageQuery>) -> Result<Json<ProjectList>, ApiError> {
+    let (projects, total) = app.labelling.projects(app.organization(), page.skip, page.limit()).await?;
     let projects = projects.iter().map(|project| ProjectAnswer::new(project, None, BTreeMap::new())).collect();
     Ok(Json(ProjectList { projects, total }))
 }
@@ -62,28 +59,27 @@ pub(crate) async fn list(State(app): State<App>, Parameters(page): Parameters<Pa
 #[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = ProjectBody,
     responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer)))]
 pub(crate) async fn create(
-    State(app): State<App>,
+    app: Here,
     JsonBody(body): JsonBody<ProjectBody>,
 ) -> Result<Json<ProjectAnswer>, ApiError> {
-    let owner = app.labelling.admin().await?.id;
     let kind = body.kind.as_deref().unwrap_or("ango");
-    let project = app.labelling.create_project(&body.name, &body.description, kind, owner).await?;
+    let project = app.labelling.create_project(&body.name, &body.description, kind, app.user()).await?;
     answer(&app, &project).await
 }
 
 /// One project.
 #[utoipa::path(get, path = "/api/v1/projects/{id}", tag = "projects", params(("id" = String, Path, description = "Its id")),
     responses((status = 200, body = ProjectAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<ProjectAnswer>, ApiError> {
-    let project = find(&app, &id).await?;
+pub(crate) async fn show(app: Here, Path(id): Path<String>) -> Result<Json<ProjectAnswer>, ApiError> {
+    let project = app.project(&id).await?;
     answer(&app, &project).await
 }
 
 /// Deletes a project with its assets, tasks and files.
 #[utoipa::path(delete, path = "/api/v1/projects/{id}", tag = "projects", params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Json_>, ApiError> {
-    let project = find(&app, &id).await?;
+pub(crate) async fn delete(app: Here, Path(id): Path<String>) -> Result<Json<Json_>, ApiError> {
+    let project = app.project(&id).await?;
     app.labelling.purge_project(project.id, &project.name).await?;
     Ok(Json(json!({ "deleted": id })))
 }
@@ -92,11 +88,11 @@ pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Re
 #[utoipa::path(put, path = "/api/v1/projects/{id}/schema", tag = "projects", params(("id" = String, Path, description = "Its id")),
     request_body = Object, responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn set_schema(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Json_>,
 ) -> Result<Json<ProjectAnswer>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let project = app.labelling.set_schema(project.id, &body).await?;
     answer(&app, &project).await
 }
@@ -105,11 +101,11 @@ pub(crate) async fn set_schema(
 #[utoipa::path(put, path = "/api/v1/projects/{id}/stages", tag = "projects", params(("id" = String, Path, description = "Its id")),
     request_body = Vec<Object>, responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
 pub(crate) async fn set_stages(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Json_>,
 ) -> Result<Json<ProjectAnswer>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let project = app.labelling.set_stages(project.id, read_stages(&body)?).await?;
     answer(&app, &project).await
 }
@@ -118,8 +114,8 @@ pub(crate) async fn set_stages(
 #[utoipa::path(post, path = "/api/v1/projects/{id}/stages/{stage}/rerun", tag = "projects",
     params(("id" = String, Path, description = "The project's id"), ("stage" = String, Path, description = "The stage's id or name")),
     responses((status = 200, description = "`sent`: how many", body = Object), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn rerun(State(app): State<App>, Path((id, stage)): Path<(String, String)>) -> Result<Json<Json_>, ApiError> {
-    let project = find(&app, &id).await?;
+pub(crate) async fn rerun(app: Here, Path((id, stage)): Path<(String, String)>) -> Result<Json<Json_>, ApiError> {
+    let project = app.project(&id).await?;
     let sent = app.labelling.rerun_stage(&project, &stage).await?;
     Ok(Json(json!({ "sent": sent })))
 }
@@ -128,11 +124,11 @@ pub(crate) async fn rerun(State(app): State<App>, Path((id, stage)): Path<(Strin
 #[utoipa::path(post, path = "/api/v1/projects/{id}/batches", tag = "projects", params(("id" = String, Path, description = "The project's id")),
     request_body = BatchBody, responses((status = 200, body = BatchAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn create_batch(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<BatchBody>,
 ) -> Result<Json<BatchAnswer>, ApiError> {
-    let project = find(&app, &id).await?;
+    let project = app.project(&id).await?;
     let (_, batch) = app.labelling.create_batch(project.id, &body.name).await?;
     Ok(Json(BatchAnswer { id: batch.id.to_string(), name: batch.name }))
 }

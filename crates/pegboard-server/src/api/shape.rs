@@ -6,6 +6,7 @@ mod event;
 mod host;
 mod hub;
 mod news;
+mod people;
 mod plugin;
 mod project;
 mod resource;
@@ -24,6 +25,10 @@ pub use hub::{
     HubPresetList, HubProgressAnswer, HubRunBody, HubSessionAnswer, HubSessionList,
 };
 pub use news::{InstallNews, Progress, StatusAnswer};
+pub use people::{
+    AuditAnswer, AuditList, LinkAnswer, OrganizationAnswer, OrganizationBody, OrganizationList, OrganizationMade, PasswordBody,
+    RedeemBody, SessionAnswer, SignInAnswer, SignInBody, SignInList, UserAnswer, UserBody, UserChange, UserLink, UserList,
+};
 pub use plugin::{InstallBody, PluginAnswer, PluginContribution, PluginList, UpgradeBody, WorkerAnswer, WorkerList};
 pub use project::{
     AssetAnswer, AssetList, BatchAnswer, BatchBody, ExportAnswer, ExportBody, ImportBody, ImportedAnswer, KeyAnswer, KeyBody,

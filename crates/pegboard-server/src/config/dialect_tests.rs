@@ -167,7 +167,6 @@ fn what_is_wrong_is_named() {
         assert!(warnings.iter().any(|warning| words.iter().all(|word| warning.contains(word))), "{words:?} in {warnings:?}");
     }
     for (file, code, words) in [
-        ("rpc: {api: {host: 0.0.0.0}}", "listen-not-loopback", "0.0.0.0:8080"),
         ("rpc: [", "settings-file", "line 1"),
         ("- a", "settings-file", "table"),
         ("services: {compute: {default_os_strategy: guess}}", "setting-invalid", "guess"),

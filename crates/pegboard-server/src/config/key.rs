@@ -63,6 +63,10 @@ impl Setting {
         Self { key, kind, default, secret: false, optional: false, help }
     }
 
+    const fn set_optional(key: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Self {
+        Self { key, kind, default, secret: false, optional: true, help }
+    }
+
     const fn optional(key: &'static str, kind: Kind, help: &'static str) -> Self {
         Self { key, kind, default: NONE, secret: false, optional: true, help }
     }
@@ -89,6 +93,9 @@ pub(crate) const URL_VARIABLE: &str = "PEGBOARD_URL";
 /// Name that Workbench has for `dashboard.plugins`.
 pub(crate) const PLUGINS_VARIABLE: &str = "WORKBENCH_PLUGINS";
 
+/// Variable with the key that client commands send: no setting, so that no file and no listing ever has it.
+pub(super) const KEY_VARIABLE: &str = "PEGBOARD_KEY";
+
 use Kind::{Address, Count, Duration, Flag, List, Path, Size, Table, Text};
 
 /// All settings, by section.
@@ -97,7 +104,41 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "server.listen",
         Address,
         "127.0.0.1:8480",
-        "Where the server listens; a loopback address. Port 0 takes a free one.",
+        "Where the server listens. Beyond loopback everybody has to sign in. Port 0 takes a free one.",
+    ),
+    Setting::new(
+        "server.sign_in",
+        Text,
+        "auto",
+        "Who has to sign in or send a key: `auto` everybody when the server listens beyond loopback, else nobody; `always` everybody.",
+    ),
+    Setting::new("server.session_idle", Duration, "7days", "A browser that is not used for so long has to sign in again."),
+    Setting::new("server.session_lifetime", Duration, "30days", "A browser has to sign in again after so long, used or not."),
+    Setting::new(
+        "server.trusted_proxies",
+        List,
+        "",
+        "IP addresses of reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    ),
+    Setting::set_optional(
+        "server.audit_retention",
+        Duration,
+        "365days",
+        "How long the record of who did what is kept; none: for ever.",
+    ),
+    Setting::optional("server.openid.issuer", Text, "Address of an OpenID Connect provider that people may sign in by."),
+    Setting::optional("server.openid.client_id", Text, "What the provider calls this server."),
+    Setting::secret("server.openid.client_secret", "What only the provider and this server know; none for a public client."),
+    Setting::new(
+        "server.openid.domains",
+        List,
+        "",
+        "Hosts of the email addresses that may come in by the provider; empty: all that it vouches for.",
+    ),
+    Setting::optional(
+        "server.openid.role",
+        Text,
+        "Role of those who come for the first time, `viewer` or `member`; none: only those come in who are users already.",
     ),
     Setting::new("server.data", Path, "pegboard-data", "The data directory: database, objects, environments. Made when absent."),
     Setting::new(
@@ -254,7 +295,7 @@ mod tests {
     fn keys_are_unique_and_variables_follow_from_them() {
         for (position, setting) in SETTINGS.iter().enumerate() {
             assert!(!SETTINGS[..position].iter().any(|other| other.key == setting.key), "{}", setting.key);
-            assert_eq!(setting.optional, setting.default == NONE, "{}", setting.key);
+            assert!(setting.optional || setting.default != NONE, "{}", setting.key);
         }
         assert!(table_of("flow.executor.options.cpus").is_some() && table_of("flow.executor.optionsx").is_none());
         assert_eq!(SETTINGS[0].variable(), "PEGBOARD__SERVER__LISTEN");

@@ -9,7 +9,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use pegboard_model::Error;
 
 use super::dialect::{self, Dialect, Translated};
-use super::key::{self, PLUGINS_VARIABLE, SETTINGS, URL_VARIABLE, VARIABLE_PREFIX};
+use super::key::{self, KEY_VARIABLE, PLUGINS_VARIABLE, SETTINGS, URL_VARIABLE, VARIABLE_PREFIX};
 
 /// File that is looked for in the working directory and in the data directory.
 const FILE_NAME: &str = "pegboard.toml";
@@ -54,6 +54,13 @@ impl Sources {
             file: None,
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         }
+    }
+
+    /// The key that client commands send, when the environment has one.
+    #[must_use]
+    pub fn key(&self) -> Option<String> {
+        let found = self.variables.iter().find(|(name, _)| name == KEY_VARIABLE).map(|(_, key)| key.trim().to_owned());
+        found.filter(|key| !key.is_empty())
     }
 
     /// Adds a flag when it was given.

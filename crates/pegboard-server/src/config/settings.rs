@@ -40,7 +40,7 @@ impl Settings {
     /// Lays the sources on each other.
     ///
     /// # Errors
-    /// `setting-unknown`, `setting-invalid`, `settings-file`, `listen-not-loopback`.
+    /// `setting-unknown`, `setting-invalid`, `settings-file`.
     pub fn load(sources: &Sources) -> Result<Self, Error> {
         let values = Values::read(sources)?;
         let server = ServerSettings::from_values(&values)?;
@@ -127,7 +127,15 @@ mod tests {
         check("", &[("PEGBOARD__ENGINE__MEMRY", "1")], "setting-unknown", &["PEGBOARD__ENGINE__MEMORY"]);
         check("[engine]\nmemory = \"2 parsecs\"\n", &[], "setting-invalid", &["engine.memory", "parsecs", "512MiB"]);
         check("", &[("PEGBOARD__ENGINE__STOP_DEADLINE", "30")], "setting-invalid", &["PEGBOARD__ENGINE__STOP_DEADLINE", "30s"]);
-        check("", &[("PEGBOARD__SERVER__LISTEN", "0.0.0.0:1")], "listen-not-loopback", &["0.0.0.0:1", "SSH tunnel"]);
+        check("", &[("PEGBOARD__SERVER__SIGN_IN", "never")], "setting-invalid", &["server.sign_in", "never", "`always`"]);
+        check("[server]\ntrusted_proxies = [\"proxy\"]\n", &[], "setting-invalid", &["trusted_proxies", "`proxy`"]);
+        check("[server.openid]\nissuer = \"https://i\"\n", &[], "setting-invalid", &["openid.client_id", "missing"]);
+        check(
+            "[server.openid]\nissuer = \"https://i\"\nclient_id = \"x\"\nrole = \"admin\"\n",
+            &[],
+            "setting-invalid",
+            &["openid.role", "admin"],
+        );
         check("[flow]\nrun_retention = \"soon\"\n", &[], "setting-invalid", &["flow.run_retention", "soon", "`1w`"]);
         check("", &[("PEGBOARD_URL", "127.0.0.1")], "setting-invalid", &["server.url"]);
         check(
@@ -143,6 +151,23 @@ mod tests {
             &["EXECUTOR__TARGET", "package.module.Class"],
         );
         check("[log]\nformat = \"xml\"\n", &[], "setting-invalid", &["log.format", "json"]);
+    }
+
+    #[test]
+    fn sign_in_is_needed_beyond_this_machine() {
+        let directory = tempfile::tempdir().unwrap();
+        for (listen, word, needed) in [
+            ("127.0.0.1:0", "auto", false),
+            ("[::1]:0", "auto", false),
+            ("127.0.0.1:0", "always", true),
+            ("0.0.0.0:0", "auto", true),
+            ("[::]:0", "auto", true),
+            ("192.0.2.1:0", "auto", true),
+        ] {
+            let variables = [("PEGBOARD__SERVER__LISTEN", listen), ("PEGBOARD__SERVER__SIGN_IN", word)];
+            let settings = Settings::load(&sources(directory.path(), &variables)).unwrap();
+            assert_eq!(settings.server.needs_sign_in(), needed, "{listen} {word}");
+        }
     }
 
     #[test]

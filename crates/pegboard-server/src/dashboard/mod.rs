@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use pegboard_model::Error;
 use tokio::sync::{Notify, broadcast, watch};
 
+pub(crate) use call::{cookies, theme};
 pub(crate) use events::Change;
 pub(crate) use file::PanelFile;
 pub use keeper::keep_dashboard;

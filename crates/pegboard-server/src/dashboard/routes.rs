@@ -1,25 +1,24 @@
 //! The dashboard's URLs.
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
 use pegboard_model::Error;
 use serde_json::json;
 
 use super::update::{as_json, update};
 use super::{Site, events, index, pages, suites, theme};
+use crate::access::{Access, Routes, get, post};
 use crate::app::App;
 use crate::error::ApiError;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .route("/ui/dash", get(|| async { Redirect::permanent(super::PREFIX) }))
         .route("/ui/dash/", get(index::index))
         .route("/ui/dash/_dash-layout", get(index::layout))
         .route("/ui/dash/_dash-dependencies", get(index::dependencies))
-        .route("/ui/dash/_dash-update-component", post(update).get(index::index))
+        .route("/ui/dash/_dash-update-component", post(update).get(index::index).needs(Access::Viewer))
         .route("/ui/dash/_dash-component-suites/{package}/{*path}", get(suites::suite))
         .route("/ui/dash/_favicon.ico", get(icon))
         .route("/ui/dash/_reload-hash", get(index::reload_hash))
@@ -30,11 +29,12 @@ pub(crate) fn routes() -> Router<App> {
         .route("/ui/dash/custom.css", get(theme::custom))
         .route("/ui/dash/health", get(|| async { "ok" }))
         .route("/ui/dash/{*path}", get(index::index))
+        .of_the_server()
 }
 
 async fn icon() -> Response {
     let headers = [(CONTENT_TYPE, "image/svg+xml"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    (headers, include_str!("../../assets/icon.svg")).into_response()
+    (headers, include_str!("../../assets/ui/icon.svg")).into_response()
 }
 
 /// One panel as it is now, for a page that has an older one.

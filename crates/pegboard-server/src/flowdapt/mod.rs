@@ -25,18 +25,16 @@ pub(crate) use door::door;
 pub(crate) use sampler::{Sampler, follow};
 pub(crate) use status::ping;
 
-use axum::Router;
-use axum::routing::{get, post};
 use pegboard_model::{ConfigSpec, TriggerSpec, WorkflowSpec};
 
-use crate::app::App;
+use crate::access::{Access, Routes, get, post};
 
 /// The dialect's paths.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .route("/status", get(status::status))
         .route("/metrics", get(metrics::metrics))
-        .route("/drain", post(status::drain).delete(status::undrain))
+        .route("/drain", post(status::drain).delete(status::undrain).needs(Access::Admin))
         .route("/workflows/", get(resources::list::<WorkflowSpec>).post(resources::create::<WorkflowSpec>))
         .route(
             "/workflows/{id}",
@@ -60,4 +58,5 @@ pub(crate) fn routes() -> Router<App> {
         .route("/plugin/{name}", get(plugins::show))
         .route("/plugin/{name}/files", get(plugins::files))
         .route("/plugin/{name}/files/{*file}", get(plugins::file))
+        .of_the_server()
 }

@@ -12,16 +12,15 @@ pub(crate) use polling::Polls;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::Extensions;
 use axum::response::Response;
-use axum::routing::{get, post};
 use pegboard_model::Error;
 use serde::Deserialize;
 
+use crate::access::{Access, Routes, get, post};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::Parameters;
@@ -34,13 +33,13 @@ pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(85);
 
 /// All routes that plugins themselves use.
-pub(crate) fn routes(message_limit: usize) -> Router<App> {
-    let door = || get(open).post(polling::post).layer(DefaultBodyLimit::max(message_limit));
-    Router::new()
+pub(crate) fn routes(message_limit: usize) -> Routes {
+    let door = || get(open).post(polling::post).body_limit(message_limit).needs(Access::OwnCheck);
+    Routes::new()
         .route("/socket.io/", door())
         .route("/socket.io", door())
-        .route("/v2/pluginLog", post(connector::log))
-        .route("/v2/pluginResponse", post(connector::response))
+        .route("/v2/pluginLog", post(connector::log).needs(Access::OwnCheck))
+        .route("/v2/pluginResponse", post(connector::response).needs(Access::OwnCheck))
 }
 
 /// What stands behind the question mark.

@@ -1,28 +1,26 @@
 //! `/api/docs`: the OpenAPI document, readable.
 
-use askama::Template;
+use axum::extract::State;
+use axum::http::{Extensions, HeaderMap};
 use axum::response::Response;
-use serde_json::Value as Json;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
 use utoipa::OpenApi;
 
-use super::html::html;
+use super::page::{Viewer, frame};
+use super::template::html;
+use crate::app::App;
 use crate::error::ApiError;
 use crate::openapi::Document;
 
-#[derive(Template)]
-#[template(path = "docs.html")]
-struct Page {
-    groups: Vec<Group>,
-    schemas: Vec<Schema>,
-    version: &'static str,
-}
-
+#[derive(Serialize)]
 struct Group {
     name: String,
     description: String,
     operations: Vec<Operation>,
 }
 
+#[derive(Serialize)]
 struct Operation {
     method: String,
     path: String,
@@ -33,12 +31,14 @@ struct Operation {
     answers: Vec<(String, String, String)>,
 }
 
+#[derive(Serialize)]
 struct Schema {
     name: String,
     description: String,
     fields: Vec<Field>,
 }
 
+#[derive(Serialize)]
 struct Field {
     name: String,
     kind: String,
@@ -47,10 +47,13 @@ struct Field {
 }
 
 /// The page.
-pub(crate) async fn page() -> Result<Response, ApiError> {
+pub(super) async fn page(State(app): State<App>, headers: HeaderMap, extensions: Extensions) -> Result<Response, ApiError> {
     // Through JSON: the document's own types say less in more words.
     let document = serde_json::to_value(Document::openapi()).unwrap_or_default();
-    html(&Page { groups: groups(&document), schemas: schemas(&document), version: env!("CARGO_PKG_VERSION") })
+    let mut known = frame("api", &Viewer::of(&extensions), &headers);
+    known.insert("groups".to_owned(), json!(groups(&document)));
+    known.insert("schemas".to_owned(), json!(schemas(&document)));
+    html(&app, "docs.html", &known)
 }
 
 fn groups(document: &Json) -> Vec<Group> {
@@ -66,7 +69,7 @@ fn groups(document: &Json) -> Vec<Group> {
 fn operations(document: &Json, tag: &Json) -> Vec<Operation> {
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
-        for method in ["get", "post", "put", "delete"] {
+        for method in ["get", "post", "put", "patch", "delete"] {
             let operation = &item[method];
             if operation["tags"][0] != *tag {
                 continue;

@@ -16,7 +16,7 @@ use pegboard_model::{
     Call, CallEvent, Failure, FailureKind, LogLevel, LogLine, LogStream, Operation, PluginName, PluginRunner, Timestamp, Value,
 };
 use pegboard_server::config::Sources;
-use pegboard_server::{App, Parts, Settings, Shutdown, app, join};
+use pegboard_server::{App, LocalKeys, Parts, Settings, Shutdown, app, join};
 use pegboard_store::Store;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt as _;
@@ -59,17 +59,26 @@ impl PluginRunner for Scripted {
     }
 }
 
-struct Api {
-    router: Router,
+/// The app in process.
+pub(crate) struct Api {
+    pub(crate) router: Router,
+    pub(crate) labelling: Labelling,
     shutdown: Shutdown,
     _folder: tempfile::TempDir,
 }
 
 impl Api {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these settings.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sources = Sources { directory: folder.path().to_owned(), ..Sources::default() };
-        let settings = Settings::load(&sources.flag("--set", "server.body_limit", Some("64KiB".to_owned()))).unwrap();
+        let sources = sources.flag("--set", "server.body_limit", Some("64KiB".to_owned()));
+        let sources = settings.iter().fold(sources, |sources, (key, value)| sources.flag("--set", key, Some((*value).to_owned())));
+        let settings = Settings::load(&sources).unwrap();
         let store = Store::open(settings.store.clone()).await.unwrap();
         let environments = Environments::open(settings.engine.environments.clone()).await.unwrap();
         let engine = Engine::start(settings.engine.options.clone(), environments).await.unwrap();
@@ -87,9 +96,13 @@ impl Api {
         };
         let hub = Hub::start(parts).await.unwrap();
         let local_url = "http://localhost".to_owned();
-        let shared = App::new(Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown.clone(), local_url });
+        let (known, local_keys) = (labelling.clone(), LocalKeys::nobodys().unwrap());
+        let shutdown_of_app = shutdown.clone();
+        let parts =
+            Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown_of_app, local_url, local_keys };
+        let shared = App::new(parts);
         tokio::spawn(join(shared.clone()));
-        Self { router: app(shared), shutdown, _folder: folder }
+        Self { router: app(shared), labelling: known, shutdown, _folder: folder }
     }
 
     async fn send(&self, method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> axum::response::Response {
@@ -238,10 +251,9 @@ async fn pages_escape_what_plugins_say_and_work_without_scripts() {
     let (good, _) = api.ended("good").await;
     let (bad, _) = api.ended("bad").await;
     for (path, words) in [
-        ("/ui/".to_owned(), vec!["ValueError: no &#60;good&#62;", "finished"]),
-        (format!("/ui/runs/{good}"), vec!["&#60;b&#62;said&#60;/b&#62;", "done", "<main id=\"content\">"]),
-        (format!("/ui/runs/{bad}"), vec!["Traceback: &#60;script&#62;", "failed"]),
-        (format!("/ui/runs/{bad}/state"), vec!["ValueError"]),
+        ("/ui/".to_owned(), vec!["ValueError: no &lt;good&gt;", "finished"]),
+        (format!("/ui/runs/{good}"), vec!["&lt;b&gt;said&lt;/b&gt;", "done", "<main id=\"content\""]),
+        (format!("/ui/runs/{bad}"), vec!["Traceback: &lt;script&gt;", "failed"]),
         ("/api/docs".to_owned(), vec!["/api/v1/runs/{id}/cancel", "RunAnswer"]),
     ] {
         let response = api.send("GET", &path, "", Body::empty()).await;
@@ -249,9 +261,9 @@ async fn pages_escape_what_plugins_say_and_work_without_scripts() {
         assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"), "{policy}");
         let page = text(response).await;
         words.iter().for_each(|word| assert!(page.contains(word), "{path}: `{word}` in\n{page}"));
-        assert!(!page.contains("<b>said") && !page.contains("<script>"), "{path}");
+        assert!(!page.contains("<b>said") && !page.contains("<script>") && !page.contains("style="), "{path}");
     }
-    for (asset, kind) in [("style.css", "text/css"), ("live.js", "text/javascript"), ("icon.svg", "image/svg+xml")] {
+    for (asset, kind) in [("bootstrap.css", "text/css"), ("pegboard.js", "text/javascript"), ("icon.svg", "image/svg+xml")] {
         let response = api.send("GET", &format!("/ui/assets/{asset}"), "", Body::empty()).await;
         assert!(response.headers()["content-type"].to_str().unwrap().starts_with(kind));
     }

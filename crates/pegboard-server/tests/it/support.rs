@@ -117,9 +117,14 @@ pub(crate) struct World {
 impl World {
     /// A server on a free port with a fresh data directory.
     pub(crate) fn new() -> Self {
-        let mut world = Self { folder: tempfile::tempdir().expect("a folder"), url: String::new(), server: None };
+        let mut world = Self::unstarted();
         world.start();
         world
+    }
+
+    /// A fresh data directory without a server.
+    pub(crate) fn unstarted() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder"), url: String::new(), server: None }
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -135,9 +140,15 @@ impl World {
     /// The same, with variables in the server's environment.
     #[track_caller]
     pub(crate) fn start_with(&mut self, variables: &[(&str, &str)]) {
+        self.start_at("127.0.0.1:0", variables);
+    }
+
+    /// The same at another address.
+    #[track_caller]
+    pub(crate) fn start_at(&mut self, listen: &str, variables: &[(&str, &str)]) {
         let log = std::fs::File::create(self.folder.path().join("server.log")).expect("a log file");
         let data = self.data();
-        let mut child = command(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().expect("UTF-8")])
+        let mut child = command(&["serve", "--listen", listen, "--data", data.to_str().expect("UTF-8")])
             .current_dir(self.folder.path())
             .envs(variables.iter().copied())
             .stderr(log)

@@ -30,7 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clap", &["pegboard-server"]),
     ("indicatif", &["pegboard-server"]),
     ("comfy-table", &["pegboard-server"]),
-    ("askama", &["pegboard-server"]),
+    ("minijinja", &["pegboard-server"]),
     ("reqwest", &["pegboard-store", "pegboard-hub", "pegboard-server"]),
     ("anyhow", &["pegboard-server"]),
 ];

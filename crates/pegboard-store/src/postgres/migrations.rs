@@ -13,6 +13,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_hub", include_str!("migrations/0003_hub.sql")),
     ("0004_labelling", include_str!("migrations/0004_labelling.sql")),
     ("0005_catalog", include_str!("migrations/0005_catalog.sql")),
+    ("0006_access", include_str!("migrations/0006_access.sql")),
 ];
 
 /// Any number that nobody else uses: two servers that start at once migrate one after the other.

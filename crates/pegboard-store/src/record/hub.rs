@@ -23,6 +23,7 @@ const PUT_PRESET: &str = "insert into hub_presets (id, project, plugin, name, do
      on conflict (project, plugin, name) do update set id = excluded.id, document = excluded.document";
 const PRESETS: &str = "select document, id from hub_presets where project = $1 and plugin = $2 order by name";
 const PRESETS_OF_PROJECT: &str = "select document, id from hub_presets where project = $1 order by plugin, name";
+const PRESET: &str = "select document, id from hub_presets where id = $1";
 const DELETE_PRESET: &str = "delete from hub_presets where id = $1";
 
 impl Store {
@@ -99,6 +100,12 @@ impl Store {
             None => self.read(PRESETS_OF_PROJECT, vec![project.into()]).await?,
         };
         rows.iter().map(|row| document::read(row.text(0)?, row.text(1)?)).collect()
+    }
+
+    /// The preset of that id.
+    pub async fn preset(&self, id: HubId) -> Result<Option<Preset>, StoreError> {
+        let rows = self.read(PRESET, vec![id.to_string().into()]).await?;
+        rows.first().map(|row| document::read(row.text(0)?, row.text(1)?)).transpose()
     }
 
     /// Whether there was one.

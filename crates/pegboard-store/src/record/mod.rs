@@ -3,6 +3,7 @@
 //! Invariant: a noun knows statements and rows, never a driver; a back end knows statements and rows, never a noun. The shared
 //! subset: `$1` placeholders in order of first appearance, TEXT, BIGINT, `insert … select`, `on conflict`, `returning` one number.
 
+mod access;
 mod catalog;
 mod change;
 mod events;

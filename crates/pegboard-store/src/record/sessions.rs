@@ -4,7 +4,7 @@
 //! see [`Store::apply`]. Invariant: a session that has ended is never changed again. Every change asks the database for it, so that of two ends that
 //! race, from two servers or before and after a restart, exactly one is kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use pegboard_model::{Event, HubId, LogLevel, Session, SessionLine, SessionState, Timestamp};
 
@@ -16,8 +16,8 @@ use crate::error::StoreError;
 use crate::sessions::{SessionFilter, StoredSessionLine};
 use crate::store::Store;
 
-const CREATE: &str = "insert into hub_sessions (id, plugin, project, state, finished_at, log_length, document) \
-     values ($1, $2, $3, $4, $5, 0, $6)";
+const CREATE: &str = "insert into hub_sessions (id, plugin, project, state, finished_at, log_length, document, organization) \
+     values ($1, $2, $3, $4, $5, 0, $6, $7)";
 const CHANGE: &str = "update hub_sessions set state = $1, finished_at = $2, document = $3 \
      where id = $4 and state in ('queued', 'running')";
 const ONE: &str = "select document, id from hub_sessions where id = $1";
@@ -45,6 +45,7 @@ impl Store {
             Cell::Word(session.state.as_str()),
             end(session),
             document::write(session)?.into(),
+            session.organization.to_string().into(),
         ];
         self.write_soon(vec![Statement::new(CREATE, parameters)]).await.map(drop)
     }
@@ -171,41 +172,50 @@ fn line(row: &Row) -> Result<StoredSessionLine, StoreError> {
 
 fn list(filter: &SessionFilter) -> (&'static str, Vec<Cell>) {
     let limit = if filter.limit == 0 { i64::MAX } else { integer(filter.limit as u64) };
-    let mut parameters: Vec<Cell> = Vec::with_capacity(5);
-    parameters.extend(filter.plugin.map(|plugin| Cell::Text(plugin.to_string())));
-    parameters.extend(filter.project.map(|project| Cell::Text(project.to_string())));
-    parameters.extend(filter.state.map(|state: SessionState| Cell::Word(state.as_str())));
-    parameters.extend(filter.before.map(|before| Cell::Text(before.to_string())));
-    parameters.push(limit.into());
-    let given = [filter.plugin.is_some(), filter.project.is_some(), filter.state.is_some(), filter.before.is_some()];
-    (LISTS[given.into_iter().fold(0, |number, given| number * 2 + usize::from(given))], parameters)
+    let text = |id: HubId| Cell::Text(id.to_string());
+    let given = [
+        filter.organization.map(text),
+        filter.plugin.map(text),
+        filter.project.map(text),
+        filter.state.map(|state: SessionState| Cell::Word(state.as_str())),
+        filter.before.map(text),
+    ];
+    let number = given.iter().fold(0, |number, cell| number * 2 + usize::from(cell.is_some()));
+    let parameters = given.into_iter().flatten().chain([limit.into()]).collect();
+    (&LISTS[number], parameters)
 }
 
-macro_rules! list {
-    ($conditions:literal, $limit:literal) => {
-        concat!("select document, id from hub_sessions ", $conditions, "order by ordinal desc limit ", $limit)
-    };
-}
-
-/// By plugin (8), project (4), state (2), before (1).
-const LISTS: [&str; 16] = [
-    list!("", "$1"),
-    list!("where ordinal < (select ordinal from hub_sessions where id = $1) ", "$2"),
-    list!("where state = $1 ", "$2"),
-    list!("where state = $1 and ordinal < (select ordinal from hub_sessions where id = $2) ", "$3"),
-    list!("where project = $1 ", "$2"),
-    list!("where project = $1 and ordinal < (select ordinal from hub_sessions where id = $2) ", "$3"),
-    list!("where project = $1 and state = $2 ", "$3"),
-    list!("where project = $1 and state = $2 and ordinal < (select ordinal from hub_sessions where id = $3) ", "$4"),
-    list!("where plugin = $1 ", "$2"),
-    list!("where plugin = $1 and ordinal < (select ordinal from hub_sessions where id = $2) ", "$3"),
-    list!("where plugin = $1 and state = $2 ", "$3"),
-    list!("where plugin = $1 and state = $2 and ordinal < (select ordinal from hub_sessions where id = $3) ", "$4"),
-    list!("where plugin = $1 and project = $2 ", "$3"),
-    list!("where plugin = $1 and project = $2 and ordinal < (select ordinal from hub_sessions where id = $3) ", "$4"),
-    list!("where plugin = $1 and project = $2 and state = $3 ", "$4"),
-    list!(
-        "where plugin = $1 and project = $2 and state = $3 and ordinal < (select ordinal from hub_sessions where id = $4) ",
-        "$5"
-    ),
+/// What each part of a filter says; `$` is its parameter.
+const CONDITIONS: [&str; 5] = [
+    "organization = $",
+    "plugin = $",
+    "project = $",
+    "state = $",
+    "ordinal < (select ordinal from hub_sessions where id = $)",
 ];
+
+/// One statement for each choice of conditions: organization (16), plugin (8), project (4), state (2), before (1).
+static LISTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1 << CONDITIONS.len()).map(statement).collect());
+
+fn statement(choice: usize) -> String {
+    let chosen = CONDITIONS.iter().enumerate().filter(|(place, _)| choice >> (CONDITIONS.len() - 1 - place) & 1 == 1);
+    let numbered: Vec<String> =
+        chosen.enumerate().map(|(before, (_, condition))| condition.replace('$', &format!("${}", before + 1))).collect();
+    let conditions = if numbered.is_empty() { String::new() } else { format!("where {} ", numbered.join(" and ")) };
+    format!("select document, id from hub_sessions {conditions}order by ordinal desc limit ${}", numbered.len() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_number_their_parameters() {
+        assert_eq!(LISTS[0], "select document, id from hub_sessions order by ordinal desc limit $1");
+        assert_eq!(
+            LISTS[16 + 4 + 1],
+            "select document, id from hub_sessions where organization = $1 and project = $2 and \
+             ordinal < (select ordinal from hub_sessions where id = $3) order by ordinal desc limit $4"
+        );
+    }
+}

@@ -14,6 +14,7 @@ pub(crate) const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_hub", include_str!("migrations/0003_hub.sql")),
     ("0004_labelling", include_str!("migrations/0004_labelling.sql")),
     ("0005_catalog", include_str!("migrations/0005_catalog.sql")),
+    ("0006_access", include_str!("migrations/0006_access.sql")),
 ];
 
 /// Brings the schema to the last migration, all in one transaction. A database that has seen more is refused untouched.
@@ -52,8 +53,8 @@ mod tests {
         let path = Path::new(":memory:");
         run(&mut connection, path).unwrap();
         run(&mut connection, path).unwrap();
-        connection.execute("update meta set value = '7' where key = 'schema'", []).unwrap();
+        connection.execute("update meta set value = '99' where key = 'schema'", []).unwrap();
         let known = MIGRATIONS.len() as i64;
-        assert_eq!(run(&mut connection, path), Err(StoreError::Newer { found: 7, known }));
+        assert_eq!(run(&mut connection, path), Err(StoreError::Newer { found: 99, known }));
     }
 }

@@ -191,8 +191,11 @@ async fn lists_take_every_combination() {
             store.create_session(&one).await.unwrap();
             all.insert(0, one);
         }
+        let elsewhere = Session { organization: HubId::random(), ..session(plugins[0], Some(projects[0])) };
+        store.create_session(&elsewhere).await.unwrap();
         for bits in 0..16 {
             let filter = SessionFilter {
+                organization: Some(all[0].organization),
                 plugin: (bits & 8 > 0).then_some(plugins[0]),
                 project: (bits & 4 > 0).then_some(projects[0]),
                 state: (bits & 2 > 0).then_some(SessionState::Failed),
@@ -209,6 +212,9 @@ async fn lists_take_every_combination() {
                 .collect();
             assert_eq!(store.sessions(&filter).await.unwrap(), expected, "{filter:?}");
         }
+        let theirs = SessionFilter { organization: Some(elsewhere.organization), ..SessionFilter::default() };
+        assert_eq!(store.sessions(&theirs).await.unwrap(), [elsewhere]);
+        assert_eq!(store.sessions(&SessionFilter::default()).await.unwrap().len(), 17);
         let filter = SessionFilter { plugin: Some(HubId::random()), ..SessionFilter::default() };
         assert_eq!(store.sessions(&filter).await.unwrap(), []);
         let gone = SessionFilter { before: Some(HubId::random()), ..SessionFilter::default() };

@@ -63,7 +63,7 @@ async fn people_and_keys() {
         assert_eq!(store.user_by_email("other@example.org").await.unwrap(), Some(other.clone()));
         let twin = User { id: HubId::random(), ..other.clone() };
         assert_eq!(store.put_user(&twin).await, Err(StoreError::AlreadyExists("other@example.org".into())));
-        assert!(store.delete_user(other.id).await.unwrap() && !store.delete_user(other.id).await.unwrap());
+        assert!(store.delete_user(other.id, &[]).await.unwrap() && !store.delete_user(other.id, &[]).await.unwrap());
 
         let first = ApiKey { expires_at: Some(Timestamp(10)), ..golden("api_key") };
         let second = ApiKey { id: HubId::random(), hash: "b".repeat(64), expires_at: None, ..first.clone() };
@@ -93,8 +93,9 @@ async fn a_project_changes_from_the_revision_that_was_seen() {
         store.create_project(&one).await.unwrap();
         store.create_project(&two).await.unwrap();
         assert_eq!(store.project(one.id).await.unwrap(), Some(one.clone()));
-        assert_eq!(store.projects(1, 10).await.unwrap(), std::slice::from_ref(&two));
-        assert_eq!(store.count_projects().await.unwrap(), 2);
+        assert_eq!(store.projects(one.organization, 1, 10).await.unwrap(), std::slice::from_ref(&two));
+        assert_eq!(store.count_projects(one.organization).await.unwrap(), 2);
+        assert_eq!(store.projects(HubId::random(), 0, 10).await.unwrap(), []);
         let mut changed = Project { name: "changed".to_owned(), ..one.clone() };
         changed.revision = store.update_project(&changed).await.unwrap();
         assert_eq!((changed.revision, store.project(one.id).await.unwrap()), (1, Some(changed.clone())));
@@ -102,7 +103,7 @@ async fn a_project_changes_from_the_revision_that_was_seen() {
         changed.deleted_at = Some(Timestamp(5));
         store.update_project(&changed).await.unwrap();
         assert_eq!(store.project(one.id).await.unwrap(), None);
-        assert_eq!(store.projects(0, 10).await.unwrap(), std::slice::from_ref(&two));
+        assert_eq!(store.projects(one.organization, 0, 10).await.unwrap(), std::slice::from_ref(&two));
 
         let a = asset(two.id, "a", "x");
         let t = task(&a, "Label", None);

@@ -1,12 +1,13 @@
 //! Hosted plugins: a script that this server runs itself.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use pegboard_model::{Error, Script};
 use serde::Deserialize;
 
 use super::super::shape::{ErrorAnswer, HubHostBody, HubHostLog, HubHosted, HubPluginAnswer};
 use super::plugins::answer;
+use crate::access::Here;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
@@ -25,11 +26,11 @@ pub(crate) struct HostLogParameters {
 #[utoipa::path(put, path = "/api/v1/hub/plugins/{id}/host", tag = "hub", params(("id" = String, Path, description = "The plugin's id, or its name")), request_body = HubHostBody,
     responses((status = 200, body = HubPluginAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn host(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<HubHostBody>,
 ) -> Result<Json<HubPluginAnswer>, ApiError> {
-    let plugin = app.hub.plugin_called(&id)?;
+    let plugin = app.own_plugin(&id)?;
     let script = Script { file_name: body.file_name, text: body.script, requirements: body.requirements };
     app.engine.scripts().host(&plugin.id.to_string(), script, hosting::variables(&app, plugin.id)).await?;
     tracing::info!(plugin.id = %plugin.id, "remote plugin `{}` is hosted", plugin.name);
@@ -39,8 +40,8 @@ pub(crate) async fn host(
 /// Ends a plugin's script and forgets it.
 #[utoipa::path(delete, path = "/api/v1/hub/plugins/{id}/host", tag = "hub", params(("id" = String, Path, description = "The plugin's id, or its name")),
     responses((status = 200, body = HubPluginAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn unhost(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
-    let plugin = app.hub.plugin_called(&id)?;
+pub(crate) async fn unhost(app: Here, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
+    let plugin = app.own_plugin(&id)?;
     if !hosting::forget(&app, plugin.id).await? {
         return Err(not_hosted(&plugin.name).into());
     }
@@ -51,8 +52,8 @@ pub(crate) async fn unhost(State(app): State<App>, Path(id): Path<String>) -> Re
 /// Starts a plugin's script anew.
 #[utoipa::path(post, path = "/api/v1/hub/plugins/{id}/host/restart", tag = "hub", params(("id" = String, Path, description = "The plugin's id, or its name")),
     responses((status = 200, body = HubPluginAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn restart(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
-    let plugin = app.hub.plugin_called(&id)?;
+pub(crate) async fn restart(app: Here, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
+    let plugin = app.own_plugin(&id)?;
     if app.engine.scripts().status(&plugin.id.to_string()).is_none() {
         return Err(not_hosted(&plugin.name).into());
     }
@@ -64,11 +65,11 @@ pub(crate) async fn restart(State(app): State<App>, Path(id): Path<String>) -> R
 #[utoipa::path(get, path = "/api/v1/hub/plugins/{id}/host/log", tag = "hub", params(("id" = String, Path, description = "The plugin's id, or its name"), HostLogParameters),
     responses((status = 200, body = HubHostLog), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn log(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     Parameters(parameters): Parameters<HostLogParameters>,
 ) -> Result<Json<HubHostLog>, ApiError> {
-    let plugin = app.hub.plugin_called(&id)?;
+    let plugin = app.own_plugin(&id)?;
     let key = plugin.id.to_string();
     let hosted = hosted(&app, &key).ok_or_else(|| not_hosted(&plugin.name))?;
     let mut lines = app.engine.scripts().lines(&key);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use pegboard_hub::{PluginEdit, PluginScope};
 use pegboard_model::{Error, RemotePlugin};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::shape::{ErrorAnswer, HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade};
 use super::config_text;
-use crate::app::App;
+use crate::access::Here;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
 use crate::hub::hosting;
@@ -35,10 +35,10 @@ pub(crate) struct PluginParameters {
 /// Remote plugins by name.
 #[utoipa::path(get, path = "/api/v1/hub/plugins", tag = "hub", params(PluginParameters), responses((status = 200, body = HubPluginList), (status = 400, body = ErrorAnswer)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    app: Here,
     Parameters(parameters): Parameters<PluginParameters>,
 ) -> Result<Json<HubPluginList>, ApiError> {
-    let organization = app.labelling.organization().id;
+    let organization = app.organization();
     let scope = match parameters.scope.as_deref().unwrap_or("own") {
         "own" => PluginScope::Own(organization),
         "installed" => PluginScope::Installed(organization),
@@ -61,8 +61,8 @@ pub(crate) async fn list(
 /// One remote plugin with its light, by id or name.
 #[utoipa::path(get, path = "/api/v1/hub/plugins/{id}", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
     responses((status = 200, body = HubPluginAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
-    let plugin = app.hub.plugin_called(&id)?;
+pub(crate) async fn show(app: Here, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
+    let plugin = app.plugin(&id)?;
     Ok(Json(answer(&app, plugin)))
 }
 
@@ -70,14 +70,14 @@ pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Resu
 #[utoipa::path(post, path = "/api/v1/hub/plugins", tag = "hub", request_body = HubPluginBody,
     responses((status = 200, body = HubPluginMade), (status = 400, body = ErrorAnswer)))]
 pub(crate) async fn create(
-    State(app): State<App>,
+    app: Here,
     JsonBody(body): JsonBody<HubPluginBody>,
 ) -> Result<Json<HubPluginMade>, ApiError> {
     let plugin_type = body.plugin_type.as_deref().ok_or_else(|| {
         Error::invalid("plugin-type", "the plugin's type is missing")
             .hint("choose export, model, batch-model, file-explorer, markdown-generator or input")
     })?;
-    let organization = app.labelling.organization().id;
+    let organization = app.organization();
     let (plugin, secret) = app.hub.create_plugin(organization, plugin_type.parse()?, edit(body)).await?;
     tracing::info!(plugin.id = %plugin.id, "remote plugin `{}` made", plugin.name);
     Ok(Json(made(&app, plugin, secret)))
@@ -87,14 +87,14 @@ pub(crate) async fn create(
 #[utoipa::path(put, path = "/api/v1/hub/plugins/{id}", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")), request_body = HubPluginBody,
     responses((status = 200, body = HubPluginAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn update(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<HubPluginBody>,
 ) -> Result<Json<HubPluginAnswer>, ApiError> {
     if body.plugin_type.is_some() {
         return Err(Error::invalid("plugin-type", "the type of a plugin does not change").hint("make another plugin").into());
     }
-    let id = app.hub.plugin_called(&id)?.id;
+    let id = app.own_plugin(&id)?.id;
     let plugin = app.hub.edit_plugin(id, edit(body)).await?;
     Ok(Json(answer(&app, plugin)))
 }
@@ -102,8 +102,8 @@ pub(crate) async fn update(
 /// Deletes a remote plugin. Its sessions that are under way fail; those that are over stay.
 #[utoipa::path(delete, path = "/api/v1/hub/plugins/{id}", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
     responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn remove(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    let plugin = app.hub.plugin_called(&id)?;
+pub(crate) async fn remove(app: Here, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let plugin = app.own_plugin(&id)?;
     hosting::forget(&app, plugin.id).await?;
     app.hub.delete_plugin(plugin.id).await?;
     tracing::info!(plugin.id = %plugin.id, "remote plugin `{}` deleted", plugin.name);
@@ -113,8 +113,8 @@ pub(crate) async fn remove(State(app): State<App>, Path(id): Path<String>) -> Re
 /// Gives a remote plugin a new secret, told this once. Who is connected with the old one gets no runs from its next beat on.
 #[utoipa::path(post, path = "/api/v1/hub/plugins/{id}/secret", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
     responses((status = 200, body = HubPluginMade), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn rotate(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginMade>, ApiError> {
-    let id = app.hub.plugin_called(&id)?.id;
+pub(crate) async fn rotate(app: Here, Path(id): Path<String>) -> Result<Json<HubPluginMade>, ApiError> {
+    let id = app.own_plugin(&id)?.id;
     let (plugin, secret) = app.hub.rotate_secret(id).await?;
     tracing::info!(plugin.id = %id, "remote plugin `{}` has a new secret", plugin.name);
     hosting::restart(&app, id).await?;
@@ -124,31 +124,31 @@ pub(crate) async fn rotate(State(app): State<App>, Path(id): Path<String>) -> Re
 /// Installs a remote plugin of the directory in the organization.
 #[utoipa::path(post, path = "/api/v1/hub/plugins/{id}/install", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
     responses((status = 200, body = HubPluginAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn install(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
-    let id = app.hub.plugin_called(&id)?.id;
-    let plugin = app.hub.install_plugin(app.labelling.organization().id, id).await?;
+pub(crate) async fn install(app: Here, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
+    let id = app.plugin(&id)?.id;
+    let plugin = app.hub.install_plugin(app.organization(), id).await?;
     Ok(Json(answer(&app, plugin)))
 }
 
 /// Takes a remote plugin out of the organization. Its record stays.
 #[utoipa::path(delete, path = "/api/v1/hub/plugins/{id}/install", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")),
     responses((status = 200, body = HubPluginAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn uninstall(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
-    let plugin = app.hub.plugin_called(&id)?;
-    if !app.hub.remove_plugin(app.labelling.organization().id, plugin.id).await? {
+pub(crate) async fn uninstall(app: Here, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
+    let plugin = app.plugin(&id)?;
+    if !app.hub.remove_plugin(app.organization(), plugin.id).await? {
         return Err(Error::not_found("plugin-not-installed", format!("plugin `{}` is not installed", plugin.name)).into());
     }
     Ok(Json(answer(&app, plugin)))
 }
 
-pub(super) fn answer(app: &App, plugin: RemotePlugin) -> HubPluginAnswer {
+pub(super) fn answer(app: &Here, plugin: RemotePlugin) -> HubPluginAnswer {
     let presence = app.hub.presence(plugin.id);
-    let installed = app.hub.is_installed(app.labelling.organization().id, plugin.id);
+    let installed = app.hub.is_installed(app.organization(), plugin.id);
     let hosted = super::hosting::hosted(app, &plugin.id.to_string());
     HubPluginAnswer { hosted, ..HubPluginAnswer::new(plugin, presence, installed) }
 }
 
-fn made(app: &App, plugin: RemotePlugin, secret: String) -> HubPluginMade {
+fn made(app: &Here, plugin: RemotePlugin, secret: String) -> HubPluginMade {
     HubPluginMade { secret, plugin: answer(app, plugin) }
 }
 

@@ -3,14 +3,14 @@
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use pegboard_model::{Error, HubId, Preset};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::shape::{ErrorAnswer, HubPresetAnswer, HubPresetList};
 use super::{class_pairs, config_text};
-use crate::app::App;
+use crate::access::Here;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
 
@@ -28,11 +28,11 @@ pub(crate) struct PresetParameters {
 /// Presets of a project.
 #[utoipa::path(get, path = "/api/v1/hub/presets", tag = "hub", params(PresetParameters), responses((status = 200, body = HubPresetList), (status = 400, body = ErrorAnswer)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    app: Here,
     Parameters(parameters): Parameters<PresetParameters>,
 ) -> Result<Json<HubPresetList>, ApiError> {
-    let plugin = parameters.plugin.map(|word| app.hub.plugin_called(&word)).transpose()?.map(|plugin| plugin.id);
-    let presets = app.hub.presets(app.labelling.project_called(&parameters.project).await?.id, plugin).await?;
+    let plugin = parameters.plugin.map(|word| app.plugin(&word)).transpose()?.map(|plugin| plugin.id);
+    let presets = app.hub.presets(app.project(&parameters.project).await?.id, plugin).await?;
     Ok(Json(HubPresetList { presets: presets.into_iter().map(HubPresetAnswer::from).collect() }))
 }
 
@@ -40,11 +40,11 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/api/v1/hub/presets", tag = "hub", request_body = HubPresetAnswer,
     responses((status = 200, body = HubPresetAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn put(
-    State(app): State<App>,
+    app: Here,
     JsonBody(body): JsonBody<HubPresetAnswer>,
 ) -> Result<Json<HubPresetAnswer>, ApiError> {
-    let plugin = app.hub.plugin_called(&body.plugin)?;
-    let project = app.labelling.project_called(&body.project).await?;
+    let plugin = app.plugin(&body.plugin)?;
+    let project = app.project(&body.project).await?;
     let preset = Preset {
         id: HubId::random(),
         project: project.id,
@@ -62,9 +62,9 @@ pub(crate) async fn put(
 /// Deletes a preset.
 #[utoipa::path(delete, path = "/api/v1/hub/presets/{id}", tag = "hub", params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "`deleted`: its id", body = Object), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn remove(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn remove(app: Here, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let id: HubId = id.parse()?;
-    if app.hub.delete_preset(id).await? {
+    if app.hub.delete_preset(app.organization(), id).await? {
         return Ok(Json(json!({ "deleted": id })));
     }
     Err(Error::not_found("preset-not-found", format!("there is no preset `{id}`"))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::super::shape::{ErrorAnswer, HubLogPage, HubRunBody, HubSessionAnswer, HubSessionList};
 use super::{class_pairs, config_text};
-use crate::app::App;
+use crate::access::Here;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
 
@@ -68,20 +68,20 @@ pub(crate) struct LogParameters {
 #[utoipa::path(post, path = "/api/v1/hub/plugins/{id}/sessions", tag = "hub", params(("id" = String, Path, description = "The plugin's id, or its name")), request_body = HubRunBody,
     responses((status = 200, body = HubSessionAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer), (status = 503, description = "It is not connected", body = ErrorAnswer)))]
 pub(crate) async fn run(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<HubRunBody>,
 ) -> Result<Json<HubSessionAnswer>, ApiError> {
-    let plugin = app.hub.plugin_called(&id)?;
+    let plugin = app.plugin(&id)?;
     let project = match &body.project {
-        Some(word) => Some(app.labelling.project_called(word).await?),
+        Some(word) => Some(app.project(word).await?),
         None => None,
     };
     let mut request = RunRequest {
         plugin: plugin.id,
         project: project.as_ref().map(|project| project.id),
-        organization: app.labelling.organization().id,
-        run_by: app.labelling.admin().await?.id,
+        organization: app.organization(),
+        run_by: app.user().id,
         cause: SessionCause::User,
         config: body.config.map(config_text),
         classes: class_pairs(body.classes, project.as_ref())?,
@@ -109,7 +109,7 @@ pub(crate) async fn run(
 /// Sessions, newest first.
 #[utoipa::path(get, path = "/api/v1/hub/sessions", tag = "hub", params(SessionParameters), responses((status = 200, body = HubSessionList), (status = 400, body = ErrorAnswer)))]
 pub(crate) async fn list(
-    State(app): State<App>,
+    app: Here,
     Parameters(parameters): Parameters<SessionParameters>,
 ) -> Result<Json<HubSessionList>, ApiError> {
     let states =
@@ -122,11 +122,12 @@ pub(crate) async fn list(
         None => None,
     };
     let project = match &parameters.project {
-        Some(word) => Some(app.labelling.project_called(word).await?.id),
+        Some(word) => Some(app.project(word).await?.id),
         None => None,
     };
     let filter = SessionFilter {
-        plugin: parameters.plugin.map(|word| app.hub.plugin_called(&word)).transpose()?.map(|plugin| plugin.id),
+        organization: Some(app.organization()),
+        plugin: parameters.plugin.map(|word| app.plugin(&word)).transpose()?.map(|plugin| plugin.id),
         project,
         state,
         before: parameters.before.as_deref().map(str::parse).transpose()?,
@@ -140,11 +141,11 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/api/v1/hub/sessions/{id}", tag = "hub", params(("id" = String, Path, description = "Its id"), WaitParameters),
     responses((status = 200, body = HubSessionAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn show(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     Parameters(parameters): Parameters<WaitParameters>,
 ) -> Result<Json<HubSessionAnswer>, ApiError> {
-    let id: HubId = id.parse()?;
+    let id: HubId = app.session(&id).await?.session.id;
     let view = match parameters.wait {
         Some(seconds) => {
             tokio::select! {
@@ -160,23 +161,23 @@ pub(crate) async fn show(
 /// Stops a session. The plugin is not told, because its clients know no such message: what it still answers is ignored.
 #[utoipa::path(post, path = "/api/v1/hub/sessions/{id}/cancel", tag = "hub", params(("id" = String, Path, description = "Its id")),
     responses((status = 200, body = HubSessionAnswer), (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
-pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubSessionAnswer>, ApiError> {
-    Ok(Json(app.hub.cancel(id.parse()?).await?.into()))
+pub(crate) async fn cancel(app: Here, Path(id): Path<String>) -> Result<Json<HubSessionAnswer>, ApiError> {
+    Ok(Json(app.hub.cancel(app.session(&id).await?.session.id).await?.into()))
 }
 
 /// Runs again what a session ran, as a new session.
 #[utoipa::path(post, path = "/api/v1/hub/sessions/{id}/retry", tag = "hub", params(("id" = String, Path, description = "Its id")),
     responses((status = 200, body = HubSessionAnswer), (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
-pub(crate) async fn retry(State(app): State<App>, Path(id): Path<String>) -> Result<Json<HubSessionAnswer>, ApiError> {
-    let admin = app.labelling.admin().await?.id;
-    Ok(Json(app.hub.retry(id.parse()?, admin).await?.into()))
+pub(crate) async fn retry(app: Here, Path(id): Path<String>) -> Result<Json<HubSessionAnswer>, ApiError> {
+    let id = app.session(&id).await?.session.id;
+    Ok(Json(app.hub.retry(id, app.user().id).await?.into()))
 }
 
 /// What the plugin returned, as JSON; `null` when it returned nothing.
 #[utoipa::path(get, path = "/api/v1/hub/sessions/{id}/result", tag = "hub", params(("id" = String, Path, description = "Its id")),
     responses((status = 200, body = Object), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn result(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let view = app.hub.session(id.parse()?).await?;
+pub(crate) async fn result(app: Here, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let view = app.session(&id).await?;
     let text = app.hub.result(&view.session).await?.unwrap_or(Bytes::from_static(b"null"));
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
@@ -185,11 +186,11 @@ pub(crate) async fn result(State(app): State<App>, Path(id): Path<String>) -> Re
 #[utoipa::path(get, path = "/api/v1/hub/sessions/{id}/log", tag = "hub", params(("id" = String, Path, description = "Its id"), LogParameters),
     responses((status = 200, body = HubLogPage), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn log(
-    State(app): State<App>,
+    app: Here,
     Path(id): Path<String>,
     Parameters(parameters): Parameters<LogParameters>,
 ) -> Result<Json<HubLogPage>, ApiError> {
-    let id: HubId = id.parse()?;
+    let id: HubId = app.session(&id).await?.session.id;
     let (after, limit) = (parameters.after.unwrap_or(0), parameters.limit.unwrap_or(LINES).clamp(1, 10_000));
     let patience = Duration::from_secs(parameters.wait.unwrap_or(0)).min(WAIT);
     let waiting = async {

@@ -294,6 +294,12 @@ pub struct KeyAnswer {
     pub created_at: String,
     /// Useless from then on.
     pub expires_at: Option<String>,
+    /// No more than this, whatever its user may; none: what the user may.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// When it was used last, to a few minutes.
+    #[serde(default)]
+    pub last_used_at: Option<String>,
     /// Its text, only in the answer that makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -308,6 +314,8 @@ impl KeyAnswer {
             project: key.project.map(|id| id.to_string()),
             created_at: key.created_at.to_string(),
             expires_at: key.expires_at.map(|time| time.to_string()),
+            role: key.role.map(|role| role.as_str().to_owned()),
+            last_used_at: key.last_used_at.map(|time| time.to_string()),
             key: text,
         }
     }
@@ -326,9 +334,12 @@ pub struct KeyBody {
     /// For people.
     #[serde(default)]
     pub name: String,
-    /// Whose: an email; made when nobody has it. None: the admin's.
+    /// Whose: an email; made when nobody has it. None: whoever asks.
     #[serde(default)]
     pub user: Option<String>,
+    /// `viewer`, `member` or `admin`: no more than this, whatever its user may.
+    #[serde(default)]
+    pub role: Option<String>,
     /// Only for this project.
     #[serde(default)]
     pub project: Option<String>,

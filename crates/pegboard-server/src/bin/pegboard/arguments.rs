@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use pegboard_model::Error;
 use pegboard_server::config::{FlagValue, Sources};
 
+use crate::failure::CommandFailure;
 use crate::new::NewCommand;
+use crate::people::{AuditArguments, UserCommand};
 use crate::project::{KeyCommand, ProjectCommand, StorageCommand};
 
 use crate::catalog::arguments::CatalogCommand;
@@ -189,6 +192,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// People: who may come in, and what they may do.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Show who did what.
+    Audit(AuditArguments),
     /// Write a new plugin to begin with: a package with stages, or a file for the dashboard.
     New {
         #[command(subcommand)]
@@ -396,6 +406,12 @@ pub(crate) struct ClientArguments {
     /// The server [variable: PEGBOARD_URL] [default: http://127.0.0.1:8480].
     #[arg(long)]
     pub(crate) url: Option<String>,
+    /// A key of the server, where it answers only those whom it knows [variable: PEGBOARD_KEY].
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// A file with nothing but a key.
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -496,6 +512,21 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// The key that was given: by flag, in a file, by the environment.
+    pub(crate) fn key(&self) -> Result<Option<String>, CommandFailure> {
+        let client = self.command.client();
+        if let Some(path) = client.and_then(|client| client.key_file.as_ref()) {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                let message = format!("cannot read the key file `{}`: {error}", path.display());
+                CommandFailure::usage(Error::invalid("key-file", message).hint("it holds nothing but a key"))
+            })?;
+            return Ok(Some(text.trim().to_owned()));
+        }
+        Ok(client.and_then(|client| client.key.clone()).or_else(|| Sources::from_process().key()))
+    }
+}
+
 impl Command {
     fn server(&self) -> Option<&ServerArguments> {
         match self {
@@ -530,6 +561,8 @@ impl Command {
             Self::Project { command } => Some(command.client()),
             Self::Key { command } => Some(command.client()),
             Self::Storage { command } => Some(command.client()),
+            Self::User { command } => Some(command.client()),
+            Self::Audit(audit) => Some(&audit.client),
             Self::Serve { .. }
             | Self::Demo { .. }
             | Self::Config { .. }

@@ -1,8 +1,10 @@
 //! Speaks to a server over HTTP.
 
+use std::path::Path;
 use std::time::Duration;
 
 use pegboard_model::Error;
+use pegboard_server::local_key;
 use pegboard_server::shape::ErrorAnswer;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, Response, Url};
@@ -15,14 +17,15 @@ use crate::failure::CommandFailure;
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A server to ask. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
+    key: Option<String>,
 }
 
 impl Client {
-    pub(crate) fn new(url: &str) -> Result<Self, CommandFailure> {
+    pub(crate) fn new(url: &str, key: Option<String>) -> Result<Self, CommandFailure> {
         // Fails when it is set already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let wrong = |reason: String| {
@@ -34,7 +37,7 @@ impl Client {
         }
         let http =
             reqwest::Client::builder().connect_timeout(CONNECT).no_proxy().build().map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, key })
     }
 
     /// Where a browser finds `path` of this server.
@@ -110,7 +113,11 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.http.request(method, url)
+        let request = self.http.request(method, url);
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
     }
 
     async fn open(&self, request: RequestBuilder) -> Result<Response, CommandFailure> {
@@ -137,6 +144,12 @@ impl Client {
             .hint("is it a Pegboard server, and of this version?")
             .into()
     }
+}
+
+/// The key to send where none was given: the one that a server on this machine left for us in its data directory.
+pub(crate) async fn key_of_this_machine(data: &Path, url: &str) -> Option<String> {
+    let (data, url) = (data.to_owned(), url.to_owned());
+    tokio::task::spawn_blocking(move || local_key(&data, &url)).await.unwrap_or_default()
 }
 
 /// The reason at the bottom: `Connection refused`, not `error sending request`.

@@ -14,7 +14,7 @@ use rust_embed::Embed;
 use serde_json::{Map, Value as Json};
 
 use crate::apply::{self, apply_text};
-use crate::client::Client;
+use crate::client::{Client, key_of_this_machine};
 use crate::failure::{CommandFailure, FAILED, STOPPED};
 use crate::output::{Output, instant};
 use crate::start::Server;
@@ -81,7 +81,7 @@ pub(crate) async fn demo(mut settings: Settings, once: bool, output: &Output) ->
 }
 
 async fn show(url: &str, data: &Path, output: &Output) -> Result<(), CommandFailure> {
-    let client = Client::new(url)?;
+    let client = Client::new(url, key_of_this_machine(data, url).await)?;
     let folder = data.join("examples").join("digits-and-wine");
     let changed = unpack::<Example>(&folder).await?;
     let hosted = labelling::host(&client, data, output).await?;

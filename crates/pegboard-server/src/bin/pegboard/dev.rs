@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use pegboard_model::Error;
 use pegboard_server::Settings;
+use pegboard_server::config::Sources;
 use pegboard_server::shape::{InstallBody, PluginAnswer, PluginList, RunAnswer, RunBody, UpgradeBody};
 use serde_json::Map;
 
 use crate::apply::{self, apply_text};
 use crate::arguments::DevArguments;
-use crate::client::Client;
+use crate::client::{Client, key_of_this_machine};
 use crate::failure::{CommandFailure, FAILED, NO_SERVER};
 use crate::output::{Output, duration};
 use crate::start::Server;
@@ -25,6 +26,7 @@ pub(crate) async fn dev(mut settings: Settings, arguments: &DevArguments, output
     let mut signals = serve::Signals::new()?;
     // Before anything is read, so that no save is missed.
     let watch = Watch::start(&folder)?;
+    let data = settings.server.data.clone();
     let (server, url) = match &arguments.url {
         Some(url) => (None, url.clone()),
         None => {
@@ -39,8 +41,12 @@ pub(crate) async fn dev(mut settings: Settings, arguments: &DevArguments, output
             (Some(server), url)
         }
     };
+    let key = match Sources::from_process().key() {
+        Some(key) => Some(key),
+        None => key_of_this_machine(&data, &url).await,
+    };
     let bench =
-        Bench { client: Client::new(&url)?, folder, arguments, output, plugin: None, workflows: BTreeMap::new(), run: None };
+        Bench { client: Client::new(&url, key)?, folder, arguments, output, plugin: None, workflows: BTreeMap::new(), run: None };
     let mut bench = bench;
     let outcome = tokio::select! {
         outcome = bench.work(watch) => Some(outcome),

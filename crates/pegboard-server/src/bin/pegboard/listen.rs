@@ -21,10 +21,6 @@ pub(crate) async fn open(listen: SocketAddr) -> Result<(TcpListener, bool), Erro
         return TcpListener::bind(listen).await.map(|listener| (listener, false)).map_err(|error| cannot_listen(listen, &error));
     };
     let address = socket.local_addr().map_err(|error| cannot_listen(listen, &error))?;
-    if !address.ip().is_loopback() {
-        return Err(Error::invalid("listen-not-loopback", format!("cannot listen on `{address}`, which was passed: only loopback addresses are allowed, because there is no sign-in yet"))
-            .hint("pass a socket of 127.0.0.1 and let others in through a reverse proxy with sign-in, or an SSH tunnel"));
-    }
     let listener = socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket));
     listener.map(|listener| (listener, true)).map_err(|error| cannot_listen(address, &error))
 }

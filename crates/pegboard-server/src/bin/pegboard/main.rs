@@ -19,6 +19,7 @@ mod listen;
 mod new;
 mod new_panel;
 mod output;
+mod people;
 mod plugin;
 mod project;
 mod resources;
@@ -35,7 +36,7 @@ use clap::CommandFactory as _;
 use pegboard_server::Settings;
 
 use crate::arguments::{Arguments, Command, PluginCommand, RunCommand};
-use crate::client::Client;
+use crate::client::{Client, key_of_this_machine};
 use crate::failure::CommandFailure;
 use crate::output::Output;
 
@@ -99,7 +100,11 @@ fn execute(arguments: Arguments, output: &Output) -> Result<(), CommandFailure> 
 
 /// Commands that speak to a server.
 async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Result<(), CommandFailure> {
-    let client = Client::new(&settings.server.url)?;
+    let key = match arguments.key()? {
+        Some(key) => Some(key),
+        None => key_of_this_machine(&settings.server.data, &settings.server.url).await,
+    };
+    let client = Client::new(&settings.server.url, key)?;
     match &arguments.command {
         Command::Install(install) => plugin::install(&client, install, output).await,
         Command::Upgrade { name, requirement, index_url, .. } => {
@@ -130,6 +135,8 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         Command::Project { command } => project::project(&client, command, output).await,
         Command::Key { command } => project::key(&client, command, output).await,
         Command::Storage { command } => project::storage(&client, command, output).await,
+        Command::User { command } => people::user(&client, command, output).await,
+        Command::Audit(audit) => people::audit(&client, audit, output).await,
         Command::Serve { .. }
         | Command::Demo { .. }
         | Command::Config { .. }

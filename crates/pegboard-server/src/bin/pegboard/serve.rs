@@ -23,6 +23,9 @@ pub(crate) async fn serve(settings: Settings, output: &Output) -> Result<(), Com
     let server = Server::start(settings).await?;
     tracing::info!(data = data, "ready");
     output.told(&format!("listening on {}", server.url()));
+    if let Some(link) = server.first_link().await? {
+        output.note(&format!("nobody has a password yet: the first admin chooses one at {link} (good once, for three days)"));
+    }
     let mut restart = Signals::restart()?;
     tokio::select! {
         () = signals.next() => stop(server, &mut signals, output).await,

@@ -37,7 +37,7 @@ fn program(path: impl AsRef<OsStr>) -> Command {
 }
 
 /// Folder of the clients' programs; made on first use.
-fn programs() -> &'static Path {
+pub(crate) fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     PROGRAMS.get_or_init(|| {
         let folder = root().join("target/flowdapt-clients");

@@ -2,7 +2,7 @@
 
 mod bad_input;
 mod bad_runs;
-mod clients;
+pub(crate) mod clients;
 mod compare;
 mod configuration;
 mod differences;

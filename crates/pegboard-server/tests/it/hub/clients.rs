@@ -11,7 +11,7 @@ use crate::support::{World, root, until};
 /// Before results went through acknowledgements, and the newest.
 pub(super) const RELEASES: [&str; 2] = ["imerit_ango==1.3.10", "imerit_ango==1.4.10"];
 /// The newest.
-pub(super) const NEWEST: &str = RELEASES[1];
+pub(crate) const NEWEST: &str = RELEASES[1];
 /// Begins with long polling.
 pub(super) const OLDEST: &str = "ango==1.1.0";
 
@@ -21,7 +21,7 @@ pub(super) fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// The interpreter of a release's environment; made on first use.
-pub(super) fn python(release: &str) -> PathBuf {
+pub(crate) fn python(release: &str) -> PathBuf {
     type Made = HashMap<String, Arc<OnceLock<PathBuf>>>;
     static MADE: Mutex<Option<Made>> = Mutex::new(None);
     let cell = {

@@ -1,7 +1,7 @@
 //! Remote plugins with the real clients against the real binary.
 
 mod bad_input;
-mod clients;
+pub(crate) mod clients;
 mod lifetimes;
 mod matrix;
 mod native;

@@ -8,10 +8,10 @@ use crate::document;
 use crate::error::StoreError;
 use crate::store::Store;
 
-const CREATE: &str = "insert into projects (id, deleted, version, document) values ($1, $2, $3, $4)";
+const CREATE: &str = "insert into projects (id, organization, deleted, version, document) values ($1, $2, $3, $4, $5)";
 const ONE: &str = "select document from projects where id = $1 and deleted = 0";
-const PAGE: &str = "select document, id from projects where deleted = 0 order by ordinal limit $1 offset $2";
-const COUNT: &str = "select count(*) from projects where deleted = 0";
+const PAGE: &str = "select document, id from projects where organization = $1 and deleted = 0 order by ordinal limit $2 offset $3";
+const COUNT: &str = "select count(*) from projects where organization = $1 and deleted = 0";
 const UPDATE: &str = "update projects set deleted = $1, version = version + 1, document = $2 where id = $3 and version = $4";
 const PURGE: [&str; 5] = [
     "delete from past_stages where task in (select id from tasks where project = $1)",
@@ -28,7 +28,8 @@ const DELETE_STORAGE: &str = "delete from storages where id = $1";
 impl Store {
     /// Inserts the project.
     pub async fn create_project(&self, project: &Project) -> Result<(), StoreError> {
-        let parameters = vec![cell(project.id), 0.into(), integer(project.revision).into(), document::write(project)?.into()];
+        let (id, organization) = (cell(project.id), cell(project.organization));
+        let parameters = vec![id, organization, 0.into(), integer(project.revision).into(), document::write(project)?.into()];
         self.write(vec![Statement::new(CREATE, parameters)]).await.map(drop)
     }
 
@@ -37,14 +38,14 @@ impl Store {
         one(&self.read(ONE, vec![cell(id)]).await?, "project")
     }
 
-    /// Projects in the order of insertion, after so many of them.
-    pub async fn projects(&self, after: u64, most: usize) -> Result<Vec<Project>, StoreError> {
-        all(&self.read(PAGE, vec![limit(most), integer(after).into()]).await?)
+    /// An organization's projects in the order of insertion, after so many of them.
+    pub async fn projects(&self, organization: HubId, after: u64, most: usize) -> Result<Vec<Project>, StoreError> {
+        all(&self.read(PAGE, vec![cell(organization), limit(most), integer(after).into()]).await?)
     }
 
-    /// How many there are.
-    pub async fn count_projects(&self) -> Result<u64, StoreError> {
-        count(&self.read(COUNT, Vec::new()).await?)
+    /// How many projects an organization has.
+    pub async fn count_projects(&self, organization: HubId) -> Result<u64, StoreError> {
+        count(&self.read(COUNT, vec![cell(organization)]).await?)
     }
 
     /// Replaces the project, if its stored revision is still the one in the document; the revision that it has now. Deleted when

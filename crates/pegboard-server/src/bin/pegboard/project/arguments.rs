@@ -291,21 +291,24 @@ impl StorageCommand {
 pub(crate) enum KeyCommand {
     /// Make a key for plugins and SDKs and print it. It is not shown again.
     #[command(
-        after_help = "Examples:\n  pegboard key create\n  pegboard key create --name laptop --user ann@example.org --lifetime 30d"
+        after_help = "Examples:\n  pegboard key create\n  pegboard key create --name laptop --role viewer --expires 30d\n  pegboard key create --user ann@example.org"
     )]
     Create {
         /// For people.
         #[arg(long, default_value = "key")]
         name: String,
-        /// Whose: an email; made when nobody has it [default: the admin's].
+        /// Whose: an email; made when nobody has it [default: your own].
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
+        /// No more than this, whatever its user may: `viewer`, `member`, `admin` [default: what the user may].
+        #[arg(long)]
+        role: Option<String>,
         /// Good for this project only.
         #[arg(long, value_name = "ID")]
         project: Option<String>,
         /// Useless after this time, such as `12h` or `30d` [default: never].
-        #[arg(long, value_name = "TIME")]
-        lifetime: Option<humantime::Duration>,
+        #[arg(long, value_name = "TIME", visible_alias = "lifetime")]
+        expires: Option<humantime::Duration>,
         #[command(flatten)]
         client: ClientArguments,
     },

@@ -10,12 +10,13 @@ use crate::output::{Output, instant};
 
 pub(super) async fn key(client: &Client, command: &KeyCommand, output: &Output) -> Result<(), CommandFailure> {
     match command {
-        KeyCommand::Create { name, user, project, lifetime, .. } => {
+        KeyCommand::Create { name, user, role, project, expires, .. } => {
             let body = KeyBody {
                 name: name.clone(),
                 user: user.clone(),
+                role: role.clone(),
                 project: project.clone(),
-                lifetime_seconds: lifetime.map(|lifetime| lifetime.as_secs()),
+                lifetime_seconds: expires.map(|time| time.as_secs()),
             };
             let made: KeyAnswer = client.post(&["keys"], &body).await?;
             if output.json {
@@ -37,10 +38,12 @@ pub(super) async fn key(client: &Client, command: &KeyCommand, output: &Output) 
             let row = |key: &KeyAnswer| {
                 let project = key.project.clone().unwrap_or_else(|| "all".to_owned());
                 let end = key.expires_at.as_deref().map_or_else(|| "never".to_owned(), instant);
-                vec![key.id.clone(), key.name.clone(), key.user.clone(), project, instant(&key.created_at), end]
+                let used = key.last_used_at.as_deref().map_or_else(|| "never".to_owned(), instant);
+                let role = key.role.clone().unwrap_or_else(|| "its user's".to_owned());
+                vec![key.id.clone(), key.name.clone(), key.user.clone(), role, project, used, end]
             };
             let rows = list.keys.iter().map(row).collect();
-            output.table(&["ID", "NAME", "USER", "PROJECT", "CREATED", "EXPIRES"], rows);
+            output.table(&["ID", "NAME", "USER", "ROLE", "PROJECT", "USED", "EXPIRES"], rows);
         }
         KeyCommand::Revoke { id, .. } => {
             let revoked: Json = client.delete(&["keys", id]).await?;

@@ -1,0 +1,5 @@
+//! Projects, their assets and tasks.
+
+use super::Page;
+
+pub(super) const PAGES: &[Page] = &[];
