@@ -19,8 +19,8 @@ pub mod worker;
 pub mod zygote;
 
 pub use engine::{
-    Engine, EngineEvent, EngineOptions, EngineStatistics, ExecutorOptions, HostedPlugin, Invocation, PluginStatistics,
-    Preparation, WorkerCounts, WorkerLimits,
+    Engine, EngineEvent, EngineOptions, EngineStatistics, ExecutorOptions, HostedPlugin, Invocation, PanelEnvironment,
+    PluginStatistics, Preparation, WorkerCounts, WorkerLimits,
 };
 pub use environment::{Environment, EnvironmentOptions, Environments, InstallRequest, Installer, Progress, Tools};
 pub use process::own_memory;
