@@ -120,7 +120,9 @@ impl RemoteFolder {
             }
             found.insert(name, tag);
         }
-        for gone in known.keys().filter(|name| !found.contains_key(*name)) {
+        // At the first look, what an earlier server has copied counts: some of it may have been removed since.
+        let before: Vec<String> = if known.is_empty() { names_below(target).await } else { known.keys().cloned().collect() };
+        for gone in before.iter().filter(|name| !found.contains_key(*name)) {
             // Whoever removed it first: it is gone.
             let _ = tokio::fs::remove_file(target.join(gone)).await;
             changed = true;
@@ -128,6 +130,25 @@ impl RemoteFolder {
         *known = found;
         Ok(changed)
     }
+}
+
+/// Files in a folder and in the folders in it, as the storage would name them.
+async fn names_below(target: &FilePath) -> Vec<String> {
+    let root = target.to_owned();
+    let walk = move || {
+        let (mut names, mut open) = (Vec::new(), vec![root.clone()]);
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    open.push(entry.path());
+                } else if let Ok(path) = entry.path().strip_prefix(&root) {
+                    names.push(path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/"));
+                }
+            }
+        }
+        names
+    };
+    tokio::task::spawn_blocking(walk).await.unwrap_or_default()
 }
 
 async fn write(path: PathBuf, bytes: bytes::Bytes) -> Result<(), StoreError> {
@@ -180,6 +201,13 @@ mod tests {
         driver.delete(&Path::from("plugins/b.txt")).await.unwrap();
         assert!(folder.copy(target.path(), &mut known).await.unwrap());
         assert_eq!((read("components/a.py").as_deref(), read("b.txt")), (Some("new"), None));
+        // What was removed while no server ran is gone at the next one's first look.
+        driver.put(&Path::from("plugins/packages/c.py"), "3".into()).await.unwrap();
+        assert!(folder.copy(target.path(), &mut known).await.unwrap());
+        driver.delete(&Path::from("plugins/packages/c.py")).await.unwrap();
+        let mut known = BTreeMap::new();
+        assert!(folder.copy(target.path(), &mut known).await.unwrap());
+        assert_eq!((read("components/a.py").as_deref(), read("packages/c.py")), (Some("new"), None));
         // Everything gone at once is a storage that does not answer rightly: the copy stays.
         driver.delete(&Path::from("plugins/components/a.py")).await.unwrap();
         assert!(folder.copy(target.path(), &mut known).await.is_err());

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::{Dashboard, panel};
 use crate::support::until;
@@ -69,33 +70,57 @@ fn what_is_uploaded_is_live_and_outlasts_the_storage() {
     change(&endpoint, "PUT", &object("a.py"), &panel("First", "first", "old"));
 
     let between = Between::start(endpoint.clone());
-    let dashboard = Dashboard::with_settings(
-        &[],
-        &[
-            ("WORKBENCH_PLUGINS", &format!("s3://{prefix}")),
-            ("PEGBOARD__DASHBOARD__POLL", "200ms"),
-            ("AWS_ENDPOINT_URL", &format!("http://{}", between.address)),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("AWS_REGION", "us-east-1"),
-        ],
-    );
-    let knows = |id: &str| dashboard.dependencies().iter().any(|spec| spec["output"].as_str().unwrap_or_default().contains(id));
-    until("the first copy", || knows("first").then_some(()));
+    let (folder, address) = (format!("s3://{prefix}"), format!("http://{}", between.address));
+    let settings = [
+        ("WORKBENCH_PLUGINS", folder.as_str()),
+        ("PEGBOARD__DASHBOARD__POLL", "200ms"),
+        ("AWS_ENDPOINT_URL", address.as_str()),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    let mut dashboard = Dashboard::with_settings(&[], &settings);
+    let knows = |dashboard: &Dashboard, id: &str| {
+        dashboard.dependencies().iter().any(|spec| spec["output"].as_str().unwrap_or_default().contains(id))
+    };
+    until("the first copy", || knows(&dashboard, "first").then_some(()));
     assert_eq!(dashboard.shown("first", "alpha"), "old alpha held-out");
 
     change(&endpoint, "PUT", &object("a.py"), &panel("First", "first", "new"));
     change(&endpoint, "PUT", &object("b.py"), &panel("Second", "second", "two"));
-    until("the upload", || (knows("second") && dashboard.shown("first", "alpha") == "new alpha held-out").then_some(()));
+    until("the upload", || {
+        (knows(&dashboard, "second") && dashboard.shown("first", "alpha") == "new alpha held-out").then_some(())
+    });
     assert_eq!(dashboard.shown("second", "beta"), "two beta held-out");
 
     between.is_cut.store(true, Ordering::Relaxed);
     until("the problem", || dashboard.plugins()["problems"].to_string().contains("cannot read the plugin folder").then_some(()));
     assert_eq!(dashboard.shown("first", "alpha"), "new alpha held-out");
+    let said = dashboard.plugins()["problems"].to_string();
+    assert!(said.contains(&folder) && said.contains("what was copied before goes on serving"), "{said}");
+    // What serves is a copy: it can be loaded again, and look after look changes nothing.
+    let id = dashboard.plugin("a.py")["id"].as_str().unwrap().to_owned();
+    let before = dashboard.plugin("a.py")["process_id"].clone();
+    assert_eq!(dashboard.post(&format!("/api/v1/dashboard/plugins/{id}/reload"), &serde_json::json!({})).0, 200);
+    until("the new worker", || (dashboard.plugin("a.py")["process_id"] != before).then_some(()));
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        assert_eq!(dashboard.shown("first", "alpha"), "new alpha held-out");
+        assert_eq!(dashboard.shown("second", "alpha"), "two alpha held-out");
+    }
+    // Even by a server that starts while the storage is away.
+    dashboard.world.kill();
+    dashboard.world.start_with(&settings);
+    dashboard.settle();
+    until("the copy", || knows(&dashboard, "second").then_some(()));
+    assert_eq!(dashboard.shown("first", "alpha"), "new alpha held-out");
+    until("the problem", || dashboard.plugins()["problems"].to_string().contains("cannot read the plugin folder").then_some(()));
+    // What is uploaded meanwhile, by others, comes with the storage.
+    change(&endpoint, "PUT", &object("a.py"), &panel("First", "first", "newest"));
 
     between.is_cut.store(false, Ordering::Relaxed);
     change(&endpoint, "DELETE", &object("b.py"), "");
-    until("the removal", || (!knows("second")).then_some(()));
+    until("the removal", || (!knows(&dashboard, "second")).then_some(()));
     assert_eq!(dashboard.plugins()["problems"], serde_json::json!([]));
-    assert_eq!(dashboard.shown("first", "beta"), "new beta held-out");
+    until("the upload", || (dashboard.shown("first", "beta") == "newest beta held-out").then_some(()));
 }
