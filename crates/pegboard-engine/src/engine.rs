@@ -42,7 +42,7 @@ mod tidying;
 mod user_modules;
 mod version;
 
-pub use hosted::{HostedPlugin, Invocation, Preparation};
+pub use hosted::{HostedPlugin, Invocation, PanelEnvironment, Preparation};
 pub use options::{EngineEvent, EngineOptions, EngineStatistics, ExecutorOptions, PluginStatistics, WorkerCounts, WorkerLimits};
 pub use tidying::EnvironmentUse;
 
@@ -78,8 +78,8 @@ struct Inner {
     tables: Arc<Pool>,
     /// Workers that somebody else keeps, by name.
     hosted: Mutex<HashMap<PluginName, Arc<Pool>>>,
-    /// Their environments, by requirements.
-    shared: Mutex<HashMap<String, Arc<SharedEnvironment>>>,
+    /// Their environments.
+    shared: Mutex<HashMap<PanelEnvironment, Arc<SharedEnvironment>>>,
     /// Every pool that may still have workers, those of removed plugins included.
     pools: Mutex<Vec<Weak<Pool>>>,
     /// By plugin; they outlive the plugin, so that an install waits for the removal before it.

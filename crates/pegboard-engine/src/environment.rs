@@ -41,7 +41,7 @@ use create::Recipe;
 use installer::Installers;
 use python::Python;
 use requirement::Requirement;
-use resolve::{Question, Wheels};
+use resolve::{Ours, Question, Wheels};
 
 /// What old releases of APScheduler import without asking for it; all released clients of the labelling dialect depend on those.
 const SETUPTOOLS: &str = "setuptools<81";
@@ -183,7 +183,7 @@ impl Environments {
             let question = Question {
                 requirement: &requirement,
                 index_url: request.index_url.as_deref(),
-                original_flowdapt: request.original_flowdapt,
+                ours: Ours { flowdapt: !request.original_flowdapt, workbench: true },
                 extra: &extra,
                 wheels: &wheels,
                 python,
@@ -230,6 +230,18 @@ impl Environments {
     /// # Errors
     /// As for [`Environments::install`], as far as they apply.
     pub async fn script(&self, requirements: &str, anew: bool, progress: &Progress) -> Result<Environment, Error> {
+        self.of_lines(requirements, Ours::ALL, anew, progress).await
+    }
+
+    /// The same, with the `workbench` that the lines ask for in place of ours; with none when they ask for none.
+    ///
+    /// # Errors
+    /// As for [`Environments::script`].
+    pub async fn with_original_workbench(&self, requirements: &str, progress: &Progress) -> Result<Environment, Error> {
+        self.of_lines(requirements, Ours { workbench: false, ..Ours::ALL }, false, progress).await
+    }
+
+    async fn of_lines(&self, requirements: &str, ours: Ours, anew: bool, progress: &Progress) -> Result<Environment, Error> {
         let lines = requirements.to_owned();
         // Paths in it are looked at.
         let parsed = tokio::task::spawn_blocking(move || Requirement::list(&lines))
@@ -239,7 +251,7 @@ impl Environments {
         let inner = &self.inner;
         let Toolbox { python, installers } = self.toolbox().await?;
         let host = host_files::unpack(&inner.options.data).await?;
-        let memory = memory::of_script(&inner.options.data, &host.hash, &python.version, &requirement.line());
+        let memory = memory::of_script(&inner.options.data, &host.hash, &python.version, &requirement.line(), !ours.workbench);
         if !anew && let Some(environment) = memory.read().await.and_then(|key| self.get(&key)) {
             return Ok(environment);
         }
@@ -253,15 +265,8 @@ impl Environments {
         };
         let mut extra = inner.options.extra.clone();
         let lock = loop {
-            let question = Question {
-                requirement: &requirement,
-                index_url: None,
-                original_flowdapt: false,
-                extra: &extra,
-                wheels: &wheels,
-                python,
-                progress,
-            };
+            let question =
+                Question { requirement: &requirement, index_url: None, ours, extra: &extra, wheels: &wheels, python, progress };
             let lock = resolve::resolve(&inner.options, &installer, &question).await?;
             if !lock.has("apscheduler") || extra.len() > inner.options.extra.len() || requirements.contains("setuptools") {
                 break lock;

@@ -20,7 +20,7 @@ pub mod zygote;
 
 pub use engine::{
     Engine, EngineEvent, EngineOptions, EngineStatistics, EnvironmentUse, ExecutorOptions, HostedPlugin, Invocation,
-    PluginStatistics, Preparation, WorkerCounts, WorkerLimits,
+    PanelEnvironment, PluginStatistics, Preparation, WorkerCounts, WorkerLimits,
 };
 pub use environment::{
     Environment, EnvironmentOptions, EnvironmentSize, Environments, InstallRequest, Installer, Progress, Tools,

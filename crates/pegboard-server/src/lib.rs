@@ -32,7 +32,10 @@ pub use access::{Access, LOCAL_KEY_FILE, LocalKeys, Realm, Route, local_key};
 pub use api::{is_standard_module, shape};
 pub use app::{App, Parts, app};
 pub use config::Settings;
-pub use dashboard::{DashboardPanel, DashboardPlugin, DashboardPlugins, Message, PanelFailure, keep_dashboard};
+pub use dashboard::{
+    DashboardPanel, DashboardPlugin, DashboardPlugins, Message, PanelFailure, PanelRequirements, REQUIREMENTS_FILE,
+    keep_dashboard,
+};
 pub use hub::start_hosted;
 pub use news::join;
 pub use router::listed as listed_routes;

@@ -37,20 +37,20 @@ FLOWDAPT_EXTRAS: Final = {
         "PyYAML>=6",
     ),
 }
+# What panels are made with, whoever's `workbench` they import. The versions are those that plugins in the field know: plotly 7 has other
+# traces, pandas 3 other types.
+DASHBOARD: Final = (
+    "dash==4.2.0",
+    "dash-ag-grid>=35.2,<36",
+    "dash-bootstrap-components>=2.0.4,<3",
+    "networkx>=3.2",
+    "pandas>=2.2,<3",
+    "plotly>=6.5,<7",
+    "pyarrow>=15",
+)
+EXTRAS: Final = {"dashboard": DASHBOARD}
 WORKBENCH_VERSION: Final = "0.8.466+pegboard"
 WORKBENCH_SUMMARY: Final = "What Workbench dashboard plugins import, provided by Pegboard"
-# What panels are made with. The versions are those that plugins in the field know: plotly 7 has other traces, pandas 3 other types.
-WORKBENCH_EXTRAS: Final = {
-    "dashboard": (
-        "dash==4.2.0",
-        "dash-ag-grid>=35.2,<36",
-        "dash-bootstrap-components>=2.0.4,<3",
-        "networkx>=3.2",
-        "pandas>=2.2,<3",
-        "plotly>=6.5,<7",
-        "pyarrow>=15",
-    ),
-}
 REQUIRES_PYTHON: Final = ">=3.10"
 # Zip cannot say an earlier time.
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -69,16 +69,21 @@ def main(arguments: list[str]) -> dict[str, object]:
         output.mkdir(parents=True, exist_ok=True)
         version = read_version(package / "_version.py")
         wheels = [
-            write_wheel(output, "pegboard", version, SUMMARY, [], files(package, "pegboard", (compat, workbench, sageworks))),
+            write_wheel(output, "pegboard", version, SUMMARY, optional(EXTRAS), files(package, "pegboard", (compat, workbench, sageworks))),
             write_wheel(
-                output, "flowdapt", FLOWDAPT_VERSION, FLOWDAPT_SUMMARY, requires(version, FLOWDAPT_EXTRAS), files(compat, "flowdapt")
+                output,
+                "flowdapt",
+                FLOWDAPT_VERSION,
+                FLOWDAPT_SUMMARY,
+                [needs(version), *optional(FLOWDAPT_EXTRAS)],
+                files(compat, "flowdapt"),
             ),
             write_wheel(
                 output,
                 "workbench",
                 WORKBENCH_VERSION,
                 WORKBENCH_SUMMARY,
-                requires(version, WORKBENCH_EXTRAS),
+                [needs(version), *optional(EXTRAS)],
                 sorted(files(workbench, "workbench") + files(sageworks, "sageworks")),
                 ("sageworks", "workbench"),
             ),
@@ -95,9 +100,14 @@ def read_version(path: Path) -> str:
     return found.group(1)
 
 
-def requires(version: str, extras: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Lines of the metadata."""
-    lines = [f"Requires-Dist: pegboard=={version}"]
+def needs(version: str) -> str:
+    """Line of the metadata: the host itself."""
+    return f"Requires-Dist: pegboard=={version}"
+
+
+def optional(extras: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Lines of the metadata, by extra."""
+    lines = []
     for extra, requirements in extras.items():
         lines.append(f"Provides-Extra: {extra}")
         lines.extend(f'Requires-Dist: {requirement}; extra == "{extra}"' for requirement in requirements)

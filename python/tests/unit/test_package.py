@@ -111,6 +111,8 @@ def test_wheels(tmp_path: Path):
         assert b"Requires-Dist: pegboard==0.1.0" in archive.read("flowdapt-0.1.52+pegboard.dist-info/METADATA")
     with zipfile.ZipFile(tmp_path / "a" / "pegboard-0.1.0-py3-none-any.whl") as archive:
         assert not any("compat/" in name and name != "pegboard/compat/__init__.py" for name in archive.namelist())
+        metadata = archive.read("pegboard-0.1.0.dist-info/METADATA")
+        assert b'dash==4.2.0; extra == "dashboard"' in metadata and b"Requires-Dist: pegboard" not in metadata
     with zipfile.ZipFile(tmp_path / "a" / "workbench-0.8.466+pegboard-py3-none-any.whl") as archive:
         assert {"workbench/__init__.py", "sageworks/__init__.py"} <= set(archive.namelist())
         assert b'; extra == "dashboard"' in archive.read("workbench-0.8.466+pegboard.dist-info/METADATA")

@@ -52,15 +52,24 @@ pub trait Preparation: Send + Sync + 'static {
 pub struct HostedPlugin {
     /// Its name among the workers; see [`PluginName::panel`].
     pub name: PluginName,
-    /// Lines of a requirements file; equal lines share an environment and its parked interpreter.
-    pub requirements: String,
+    /// Where it runs; equal ones share a parked interpreter.
+    pub environment: PanelEnvironment,
     /// What makes a worker ready.
     pub preparation: Arc<dyn Preparation>,
 }
 
-/// The environment of equal requirements, made at the first need.
+/// What an environment of hosted plugins is made from.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct PanelEnvironment {
+    /// Lines of a requirements file.
+    pub requirements: String,
+    /// The `workbench` that the lines ask for is there, in place of ours.
+    pub original_workbench: bool,
+}
+
+/// An environment that is made at the first need.
 pub(super) struct SharedEnvironment {
-    requirements: String,
+    made_from: PanelEnvironment,
     preload: Vec<String>,
     /// Holds the lease of the parked interpreter.
     keeper: OnceCell<Arc<PluginSource>>,
@@ -107,15 +116,6 @@ impl Engine {
             Standing::Parked(..) => (PluginState::Parked, Some(refusal(name.as_str(), &standing))),
         })
     }
-
-    /// The interpreter of these requirements' environment; makes it when it is not there.
-    ///
-    /// # Errors
-    /// How making it failed.
-    pub async fn prepare_environment(&self, requirements: &str, preload: &[String]) -> Result<(), Error> {
-        let shared = self.inner.shared_environment(requirements, preload);
-        self.inner.keeper(&shared).await.map(drop)
-    }
 }
 
 impl Inner {
@@ -124,7 +124,7 @@ impl Inner {
     }
 
     async fn host(self: Arc<Self>, plugin: HostedPlugin, preload: Vec<String>) -> Result<(), Failure> {
-        let shared = self.shared_environment(&plugin.requirements, &preload);
+        let shared = self.shared_environment(&plugin.environment, &preload);
         let keeper = self.keeper(&shared).await.map_err(failure)?;
         let source = Arc::new(PreparedSource {
             plugin: keeper.of_another(&plugin.name),
@@ -160,20 +160,25 @@ impl Inner {
         Arc::clone(hosted.entry(name.clone()).or_insert(pool))
     }
 
-    fn shared_environment(&self, requirements: &str, preload: &[String]) -> Arc<SharedEnvironment> {
+    fn shared_environment(&self, environment: &PanelEnvironment, preload: &[String]) -> Arc<SharedEnvironment> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || {
-            let (requirements, preload) = (requirements.to_owned(), preload.to_vec());
-            Arc::new(SharedEnvironment { requirements, preload, keeper: OnceCell::new() })
+            let (made_from, preload) = (environment.clone(), preload.to_vec());
+            Arc::new(SharedEnvironment { made_from, preload, keeper: OnceCell::new() })
         };
-        Arc::clone(shared.entry(requirements.to_owned()).or_insert_with(made))
+        Arc::clone(shared.entry(environment.clone()).or_insert_with(made))
     }
 
     async fn keeper(&self, shared: &SharedEnvironment) -> Result<Arc<PluginSource>, Error> {
         let make = async || {
             let progress: Progress =
                 Arc::new(|step, detail| tracing::info!(step, detail, "making the environment of the dashboard's panels"));
-            let environment = self.environments.script(&shared.requirements, false, &progress).await?;
+            let lines = &shared.made_from.requirements;
+            let environment = if shared.made_from.original_workbench {
+                self.environments.with_original_workbench(lines, &progress).await?
+            } else {
+                self.environments.script(lines, false, &progress).await?
+            };
             Ok(self.sources.prepared(&PluginName::panels(), environment, shared.preload.clone()))
         };
         shared.keeper.get_or_try_init(make).await.cloned()

@@ -18,7 +18,7 @@ use super::installer::Found;
 use super::lock::{Line, Lock};
 use super::python::Python;
 use super::requirement::mask_credentials;
-use super::resolve::Wheels;
+use super::resolve::{Ours, Wheels};
 use super::{Environment, EnvironmentOptions, InstallRequest, Progress};
 
 /// In every complete environment.
@@ -69,7 +69,7 @@ impl Recipe {
 
     /// For the environment without a plugin.
     pub(super) fn base(wheels: &Wheels, python: &Python) -> Self {
-        let texts = wheels.lines(true);
+        let texts = wheels.lines(Ours::ALL);
         let lines = texts.iter().filter_map(|line| Line::parse(line, false)).collect();
         let lock = Lock { lines };
         Self { key: key(&texts, wheels, python), lock, rebuild: Vec::new(), shown: "the base environment".to_owned() }

@@ -10,10 +10,11 @@ pub(super) struct Memory {
     path: PathBuf,
 }
 
-/// For these lines, with this interpreter and these host files: another of either is another question.
-pub(super) fn of_script(data: &Path, host: &str, python: &str, lines: &str) -> Memory {
+/// For these lines, with this interpreter and these host files: another of either is another question. So is whether the lines decide
+/// what `workbench` is.
+pub(super) fn of_script(data: &Path, host: &str, python: &str, lines: &str, original_workbench: bool) -> Memory {
     let mut hasher = blake3::Hasher::new();
-    for part in [host, python, lines] {
+    for part in [host, python, lines].into_iter().chain(original_workbench.then_some("original workbench")) {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
     }
     Memory { path: environments(data).join(".scripts").join(&hasher.finalize().to_hex()[..32]) }
@@ -49,12 +50,13 @@ mod tests {
     #[tokio::test]
     async fn the_same_question_has_the_same_answer() {
         let data = tempfile::tempdir().unwrap();
-        let memory = of_script(data.path(), "h", "3.12", "numpy");
+        let memory = of_script(data.path(), "h", "3.12", "numpy", false);
         assert_eq!(memory.read().await, None);
         memory.write("key").await;
-        assert_eq!(of_script(data.path(), "h", "3.12", "numpy").read().await.as_deref(), Some("key"));
+        assert_eq!(of_script(data.path(), "h", "3.12", "numpy", false).read().await.as_deref(), Some("key"));
         for (host, python, lines) in [("g", "3.12", "numpy"), ("h", "3.13", "numpy"), ("h", "3.12", "numpy>=2")] {
-            assert_eq!(of_script(data.path(), host, python, lines).read().await, None);
+            assert_eq!(of_script(data.path(), host, python, lines, false).read().await, None);
         }
+        assert_eq!(of_script(data.path(), "h", "3.12", "numpy", true).read().await, None);
     }
 }

@@ -119,7 +119,7 @@ impl Pip {
         let text = tokio::fs::read(&report).await.map_err(|error| io_error("cannot read", &report, &error))?;
         let report: Report = serde_json::from_slice(&text)
             .map_err(|error| Error::internal("pip-report", format!("cannot read pip's report: {error}")))?;
-        let ours = question.wheels.lines(!question.original_flowdapt);
+        let ours = question.wheels.lines(question.ours);
         let mut lock = Lock { lines: report.install.into_iter().filter_map(|item| item.line(&ours)).collect() };
         lock.restore_credentials(&question.requirement.line());
         Ok(lock)

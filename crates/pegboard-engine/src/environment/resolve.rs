@@ -81,21 +81,34 @@ impl Wheels {
     }
 
     /// As lines of a requirements file.
-    pub(super) fn lines(&self, with_flowdapt: bool) -> Vec<String> {
-        let mut lines =
-            vec![format!("pegboard @ {}", file_url(&self.pegboard)), format!("workbench @ {}", file_url(&self.workbench))];
-        if with_flowdapt {
+    pub(super) fn lines(&self, ours: Ours) -> Vec<String> {
+        let mut lines = vec![format!("pegboard @ {}", file_url(&self.pegboard))];
+        if ours.workbench {
+            lines.push(format!("workbench @ {}", file_url(&self.workbench)));
+        }
+        if ours.flowdapt {
             lines.push(format!("flowdapt @ {}", file_url(&self.flowdapt)));
         }
         lines
     }
 }
 
+/// Which compatibility packages an environment has from us; the others are what its requirements say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ours {
+    pub(super) flowdapt: bool,
+    pub(super) workbench: bool,
+}
+
+impl Ours {
+    pub(super) const ALL: Self = Self { flowdapt: true, workbench: true };
+}
+
 /// What a resolver is asked.
 pub(super) struct Question<'a> {
     pub(super) requirement: &'a Requirement,
     pub(super) index_url: Option<&'a str>,
-    pub(super) original_flowdapt: bool,
+    pub(super) ours: Ours,
     /// What every plugin's environment gets besides.
     pub(super) extra: &'a [String],
     pub(super) wheels: &'a Wheels,
@@ -118,7 +131,7 @@ impl Question<'_> {
     /// they are asked for by name, the host's own line decides the version.
     fn overrides(&self) -> Vec<String> {
         let asked = self.requirement.line();
-        let mut lines = self.wheels.lines(!self.original_flowdapt);
+        let mut lines = self.wheels.lines(self.ours);
         lines.retain(|line| {
             let name = line.split(' ').next().unwrap_or_default();
             !asked.lines().any(|asked| asked.trim_start().starts_with(&format!("{name}[")))
@@ -131,7 +144,7 @@ impl Question<'_> {
         let sources = Sources { plugin: "plugin.in", host: "host.in", overrides: "overrides.in" };
         for (name, lines) in [
             (sources.plugin, vec![self.requirement.line()]),
-            (sources.host, [self.wheels.lines(!self.original_flowdapt), self.extra.to_vec()].concat()),
+            (sources.host, [self.wheels.lines(self.ours), self.extra.to_vec()].concat()),
             (sources.overrides, self.overrides()),
         ] {
             let path = folder.join(name);

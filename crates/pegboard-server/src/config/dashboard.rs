@@ -18,6 +18,8 @@ pub struct DashboardSettings {
     pub poll: Duration,
     /// Most files that have a worker at once; at least one.
     pub workers: usize,
+    /// Folders whose requirements name `workbench` get that one instead of ours.
+    pub original_workbench: bool,
 }
 
 /// A folder of plugin files.
@@ -44,6 +46,7 @@ impl DashboardSettings {
             load_deadline: duration("dashboard.load_deadline", 30),
             poll: duration("dashboard.poll", 5),
             workers: values.count("dashboard.workers").unwrap_or(64).max(1),
+            original_workbench: values.flag("dashboard.original_workbench"),
         }
     }
 }

@@ -261,6 +261,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Most files of panels that have a worker at once; those asked longest ago rest, and start again when they are asked.",
     ),
     Setting::new(
+        "dashboard.original_workbench",
+        Flag,
+        "false",
+        "Files of a folder whose `requirements.txt` names `workbench` get that distribution instead of Pegboard's own; needs AWS credentials.",
+    ),
+    Setting::new(
         "log.level",
         Text,
         "info",

@@ -2,6 +2,7 @@
 //!
 //! Everything else sees [`Settings`] only. No other module reads an environment variable.
 
+mod credentials;
 mod dashboard;
 mod dialect;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod store;
 mod units;
 mod values;
 
+pub use credentials::has_aws_credentials;
 pub use dashboard::{DashboardSettings, PluginFolder};
 pub use engine::EngineSettings;
 pub use hub::HubSettings;

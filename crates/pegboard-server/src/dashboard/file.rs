@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use pegboard_engine::{HostedPlugin, Invocation, Preparation};
+use pegboard_engine::{HostedPlugin, Invocation, PanelEnvironment, Preparation};
 use pegboard_model::{Error, Failure, FailureKind, PluginName};
 use serde_json::json;
 
@@ -145,7 +145,7 @@ impl PanelFile {
         known_ids: &[String],
         prefix: &str,
         text: Option<String>,
-        requirements: String,
+        environment: PanelEnvironment,
     ) -> HostedPlugin {
         let request = json!({
             "roots": roots, "file": self.path, "kind": self.kind.as_str(), "known_ids": known_ids, "prefix": prefix, "text": text,
@@ -153,7 +153,7 @@ impl PanelFile {
         self.state().is_loading = true;
         let request = Bytes::from(request.to_string());
         let preparation = Arc::new(Load { file: Arc::clone(self), request, is_accepted: AtomicBool::new(false) });
-        HostedPlugin { name: self.name.clone(), requirements, preparation }
+        HostedPlugin { name: self.name.clone(), environment, preparation }
     }
 
     /// Notes why it is not loaded; whether that is news.

@@ -17,24 +17,19 @@ use serde_json::Value as Json;
 use super::environment::Environment;
 use super::file::FileKind;
 use super::folders::{Found, Stamp, Watch, left_out, outward_links, scan, stamps};
+use super::requirements::{PanelRequirements, REQUIREMENTS_FILE, SWITCH, describe};
 use super::site::{Part, can_swap};
 use super::told::{Libraries, Loaded};
-use super::{Change, PREFIX, PanelFile, Phase, Site, assets, call, remote};
+use super::{Change, PREFIX, PanelFile, Phase, Site, assets, remote};
 use crate::app::App;
 use crate::config::PluginFolder;
 
-/// What every file can count on, besides its folder's own `requirements.txt`.
-const REQUIREMENTS: &str = "workbench[dashboard]\n";
-/// What the parked interpreter imports: workers are copies of it.
-const PRELOAD: &[&str] = &["numpy", "pandas", "pyarrow", "pegboard.panels._warm"];
 /// Files that load side by side.
 const AT_ONCE: usize = 4;
 /// How often folders are looked at although nothing was heard of them.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// After how long requirements that could not be met are tried again although they are the same.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
-/// What a folder's files need besides [`REQUIREMENTS`], in the form of pip.
-const REQUIREMENTS_FILE: &str = "requirements.txt";
 /// Files of more bytes are read anew by each of their workers.
 const LONGEST_TEXT: u64 = 1 << 20;
 
@@ -74,10 +69,11 @@ pub async fn keep_dashboard(app: App) {
 struct Keeper<'a> {
     app: &'a App,
     environment: Arc<Environment>,
-    requirements: String,
+    requirements: PanelRequirements,
     /// Requirements that could not be met.
     refused: Option<Refused>,
-    preload: Vec<String>,
+    /// Why nobody gets the original `workbench`, although it was asked for.
+    unused: Option<Error>,
     own: PathBuf,
     watch: Watch,
     /// What each file was when it was loaded last.
@@ -92,9 +88,9 @@ impl<'a> Keeper<'a> {
         let mut keeper = Self {
             app,
             environment: Arc::default(),
-            requirements: String::new(),
+            requirements: PanelRequirements::default(),
             refused: None,
-            preload: PRELOAD.iter().map(|&module| module.to_owned()).collect(),
+            unused: None,
             own,
             watch: Watch::new()?,
             stamps: BTreeMap::new(),
@@ -109,37 +105,29 @@ impl<'a> Keeper<'a> {
                 made.map_err(|error| Error::internal("data-directory", format!("cannot make `{}`: {error}", copy.display())))?;
             }
         }
-        keeper.requirements = requirements_of(&keeper.roots()).await;
-        keeper.environment = Arc::new(keeper.describe(&keeper.requirements).await?);
+        let wanted = keeper.wanted(&keeper.roots()).await;
+        let made = keeper.make(&wanted).await?;
+        keeper.environment = Arc::new(made.0.clone());
+        keeper.take(wanted, made);
         Ok(keeper)
     }
 
-    /// Asks a worker without a file what the environment has to serve.
-    async fn describe(&self, requirements: &str) -> Result<Environment, Error> {
-        struct Nothing;
-        impl Preparation for Nothing {
-            fn first(&self) -> Invocation {
-                let (target, payload) = ("pegboard.panels.host".to_owned(), Bytes::from_static(b"{}"));
-                Invocation { target, payload, deadline: Duration::from_secs(60) }
+    /// Has the environments made: what browsers get from ours, and which files run where. The error says why the original `workbench`
+    /// is not used, although it was to be.
+    async fn make(&self, wanted: &PanelRequirements) -> Result<(Environment, PanelRequirements, Option<Error>), Error> {
+        let mut used = wanted.clone();
+        let tried = used.try_original(&self.app.engine).await;
+        let said = describe(&self.app.engine, used.ours()).await.map_err(cannot_make)?;
+        let mut environment = tokio::task::spawn_blocking(move || Environment::of(said)).await.unwrap_or_default();
+        let refusal = match tried {
+            Ok(None) => None,
+            Ok(version) => {
+                environment.versions.insert("original_workbench".to_owned(), version);
+                None
             }
-            fn accept(&self, _: Bytes) -> Result<(), Failure> {
-                Ok(())
-            }
-            fn again(&self) -> Vec<Invocation> {
-                Vec::new()
-            }
-        }
-        let name = PluginName::panels();
-        let plugin = HostedPlugin { name: name.clone(), requirements: requirements.to_owned(), preparation: Arc::new(Nothing) };
-        self.app.engine.host(plugin, &self.preload).await.map_err(cannot_make)?;
-        let answer =
-            call::invoke(self.app, &name, "pegboard.panels.host", Bytes::from_static(b"{}"), Duration::from_secs(60)).await;
-        self.app.engine.unhost(&name).await;
-        let answer = answer.map_err(cannot_make)?;
-        let said: Libraries = serde_json::from_slice(&answer).map_err(|error| {
-            Error::internal("dashboard", format!("the panels' environment describes itself unreadably: {error}"))
-        })?;
-        Ok(tokio::task::spawn_blocking(move || Environment::of(said)).await.unwrap_or_default())
+            Err(error) => Some(error),
+        };
+        Ok((environment, used, refusal))
     }
 
     async fn keep(mut self) {
@@ -180,6 +168,7 @@ impl<'a> Keeper<'a> {
             let mut folders = self.app.dashboard.folders.lock().unwrap_or_else(PoisonError::into_inner);
             *folders = errors.iter().chain(&links).map(|(path, error)| (path.display().to_string(), error.clone())).collect();
             folders.extend(self.refused.iter().map(|refused| (REQUIREMENTS_FILE.to_owned(), refused.error.clone())));
+            folders.extend(self.unused.iter().map(|error| (SWITCH.to_owned(), error.clone())));
         }
         // A folder that cannot be read for a moment keeps its panels.
         let is_kept = |file: &PanelFile| errors.iter().any(|(root, _)| *root == file.root);
@@ -202,31 +191,51 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Makes another environment when the folders' requirements are others; whether it did. When they cannot be met, the old one
-    /// goes on serving.
+    /// Makes other environments when the folders' requirements are others; whether it did. When they cannot be met, the old ones go on
+    /// serving.
     async fn renew_environment(&mut self, roots: &[PathBuf]) -> bool {
-        let requirements = requirements_of(roots).await;
-        if requirements == self.requirements {
+        let wanted = self.wanted(roots).await;
+        if wanted == self.requirements {
             self.refused = None;
             return false;
         }
-        let is_refused = |refused: &Refused| refused.requirements == requirements && refused.when.elapsed() < TRY_AGAIN;
+        let is_refused = |refused: &Refused| refused.requirements == wanted && refused.when.elapsed() < TRY_AGAIN;
         if self.refused.as_ref().is_some_and(is_refused) {
             return false;
         }
-        match self.describe(&requirements).await {
-            Ok(environment) => {
-                self.environment = Arc::new(environment);
-                self.requirements = requirements;
-                self.refused = None;
-                true
-            }
+        match self.make(&wanted).await {
+            Ok(made) => self.take(wanted, made),
             Err(error) => {
                 tracing::warn!(error = %error, "the panels keep their environment");
-                self.refused = Some(Refused { requirements, error, when: Instant::now() });
+                self.refused = Some(Refused { requirements: wanted, error, when: Instant::now() });
                 false
             }
         }
+    }
+
+    /// What the folders ask for now.
+    async fn wanted(&mut self, roots: &[PathBuf]) -> PanelRequirements {
+        let (wanted, unused) = PanelRequirements::read(roots, self.app.settings.dashboard.original_workbench).await;
+        if let Some(error) = unused.as_ref().filter(|error| self.unused.as_ref() != Some(error)) {
+            tracing::warn!("{}", error.message);
+        }
+        self.unused = unused;
+        wanted
+    }
+
+    /// Uses what was made; whether it is another one.
+    fn take(&mut self, wanted: PanelRequirements, made: (Environment, PanelRequirements, Option<Error>)) -> bool {
+        let (environment, used, refusal) = made;
+        if let Some(error) = &refusal {
+            tracing::warn!(error = %error, "the panels have Pegboard's own `workbench`");
+        }
+        self.refused = refusal.map(|error| Refused { requirements: wanted, error, when: Instant::now() });
+        if used == self.requirements {
+            return false;
+        }
+        self.environment = Arc::new(environment);
+        self.requirements = used;
+        true
     }
 
     /// Plugin files, folders that cannot be read, links that lead out of them.
@@ -337,8 +346,8 @@ impl<'a> Keeper<'a> {
         let mut paths = vec![file.path.clone()];
         paths.extend(file.loaded().map(|(loaded, _)| loaded.files.clone()).unwrap_or_default());
         let before = tokio::task::spawn_blocking(move || stamps(&paths)).await.unwrap_or_default();
-        let plugin = file.begin(roots, known, PREFIX, text_of(&file.path).await, self.requirements.clone());
-        let outcome = self.app.engine.host(plugin, &self.preload).await;
+        let plugin = file.begin(roots, known, PREFIX, text_of(&file.path).await, self.requirements.of(&file.root));
+        let outcome = self.app.engine.host(plugin, &PanelRequirements::preload()).await;
         let took = started.elapsed();
         match &outcome {
             Ok(()) => tracing::info!(file = %file.path.display(), took = ?took, "loaded"),
@@ -413,21 +422,9 @@ impl<'a> Keeper<'a> {
 
 /// Requirements that could not be met.
 struct Refused {
-    requirements: String,
+    requirements: PanelRequirements,
     error: Error,
     when: Instant,
-}
-
-/// What the files of these folders need in all.
-async fn requirements_of(roots: &[PathBuf]) -> String {
-    let mut all = REQUIREMENTS.to_owned();
-    for root in roots {
-        if let Ok(text) = tokio::fs::read_to_string(root.join(REQUIREMENTS_FILE)).await {
-            all.push_str(&text);
-            all.push('\n');
-        }
-    }
-    all
 }
 
 /// The file's text, for the workers that come later; none of a file that is too long to be kept, or is no text.

@@ -6,6 +6,7 @@ import importlib
 from typing import Any, Final
 
 from pegboard.panels._failures import PluginError
+from pegboard.panels._package import is_original
 
 __all__ = ["artifact_of"]
 
@@ -25,12 +26,22 @@ def artifact_of(said: dict[str, Any]) -> Any:
 
         graph = GraphStore().get(name)
         if graph is None:
-            raise PluginError(f"there is no graph `{name}` in the catalog", "choose another one, or publish it again")
+            raise _missing(kind, name)
         return graph
     if kind not in CLASSES:
         raise PluginError(f"a panel cannot be given a `{kind}`: it is one of {', '.join([*CLASSES, 'graph'])}")
     module, label = CLASSES[kind]
     made = getattr(importlib.import_module(module), label)(name)
     if not made.exists():
-        raise PluginError(f"there is no {kind.replace('_', ' ')} `{name}` in the catalog", "choose another one, or publish it again")
+        raise _missing(kind, name)
     return made
+
+
+def _missing(kind: str, name: str) -> PluginError:
+    what = f"there is no {kind.replace('_', ' ')} `{name}`"
+    if is_original():
+        return PluginError(
+            f"{what} where the original `workbench` looks",
+            "pages list Pegboard's catalog, the original asks AWS: it needs one of the same name there",
+        )
+    return PluginError(f"{what} in the catalog", "choose another one, or publish it again")

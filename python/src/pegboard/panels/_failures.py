@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 from pegboard._errors import message_of, traceback_of
+from pegboard.panels._package import is_original, workbench_version
 
 __all__ = ["PluginError", "failure", "line_in"]
 
@@ -66,13 +67,19 @@ def _hint(error: BaseException, message: str, file: str | None) -> str | None:
     if isinstance(error, SyntaxError):
         return "mend that line and save the file"
     if isinstance(error, SystemExit):
+        if is_original():
+            return "the original `workbench` leaves when its settings lack something: start the server with `WORKBENCH_BUCKET`"
         return "take `sys.exit` out, or put it below `if __name__ == '__main__':`"
     if isinstance(error, ModuleNotFoundError) and error.name:
         top = error.name.partition(".")[0]
+        if top == "workbench" and is_original():
+            return f"workbench {workbench_version()}, which the folder's `requirements.txt` asks for, does not have that module"
         if top in ("workbench", "sageworks"):
             return f"Pegboard does not provide `{error.name}`: docs/compat/workbench.md lists what it does"
         return PLACES
     if isinstance(error, ImportError) and (error.name or "").startswith(("workbench", "sageworks")):
+        if is_original():
+            return f"workbench {workbench_version()}, which the folder's `requirements.txt` asks for, does not have that name"
         return f"Pegboard's `{error.name}` does not have that name: docs/compat/workbench.md lists what it has"
     if isinstance(error, FileNotFoundError) and file is not None:
         return "name files relative to the plugin's own file (`Path(__file__).parent`): the working folder is another one"

@@ -12,11 +12,11 @@ from typing import Any
 from dash import no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
-from workbench.web_interface.components.component_interface import contained_error, crash_values
 
 from pegboard.panels._encode import NO_UPDATE, joined, text_of
 from pegboard.panels._failures import PluginError, failure
 from pegboard.panels._messages import Messages
+from pegboard.panels._package import contained_error, crash_values, method_of
 from pegboard.panels._tree import alert, components, id_text, ids_of
 
 __all__ = ["Panel", "Values"]
@@ -97,7 +97,7 @@ class Panel:
             self.component_id = wanted if number == 1 else f"{wanted}_{number}"
             if self.component_id in known_ids:
                 continue
-            component = plugin.create_component(self.component_id)
+            component = method_of(plugin, "create_component")(self.component_id)
             error = contained_error(plugin)
             if error is not None:
                 raise error
@@ -180,10 +180,13 @@ class Panel:
         plugin = self.plugin
         contained_error(plugin)
         given = _accepted(type(plugin).update_properties, options)
-        return self._values("update_properties", lambda: plugin.update_properties(thing, **given))
+        return self._values("update_properties", lambda: method_of(plugin, "update_properties")(thing, **given))
 
     def set_theme(self, theme: str) -> Values:
         plugin = self.plugin
+        if not hasattr(plugin, "set_theme"):
+            # The original has it since the end of 2025.
+            return Values([NO_UPDATE] * len(self.properties))
         return self._values("set_theme", lambda: plugin.set_theme(theme))
 
     def crash(self, error: Exception) -> Values:

@@ -6,11 +6,6 @@ import logging
 from pathlib import Path
 from typing import Any, Final
 
-from workbench.utils.config_manager import ConfigManager
-from workbench.utils.theme_manager import COOKIE
-from workbench.web_interface.components.plugin_interface import PluginInterface
-from workbench.web_interface.page_views.page_view import PageView
-
 from pegboard.panels._artifacts import artifact_of
 from pegboard.panels._encode import joined, object_of, text_of
 from pegboard.panels._failures import PluginError, failure
@@ -18,6 +13,7 @@ from pegboard.panels._libraries import ALWAYS, libraries
 from pegboard.panels._messages import Messages
 from pegboard.panels._modules import classes_of, executed_files, make_importable, module_of
 from pegboard.panels._nothing import EmptyCatalog
+from pegboard.panels._package import COOKIE, configure, is_original, page_view, plugin_interface, validated
 from pegboard.panels._page import Page, laid_out, pages_of, registered
 from pegboard.panels._panel import Panel, Values
 from pegboard.panels._site import Site, site_for
@@ -59,7 +55,7 @@ class PanelWorker:
             if kind not in KINDS:
                 raise PluginError(f"`{kind}` is no kind of plugin file: it is one of {', '.join(KINDS)}")
             make_importable(self._roots)
-            ConfigManager().set_config("WORKBENCH_PLUGINS", self._roots)
+            configure(self._roots, str(Path(self._file).parent.parent))
             self._site = site_for(str(asked.get("prefix") or DASHBOARD))
             before = registered()
             classes = classes_of(module_of(self._file, asked.get("text")))
@@ -77,10 +73,10 @@ class PanelWorker:
     def _load_panels(self, classes: list[type], known_ids: set[str], messages: Messages) -> None:
         assert self._site is not None
         for kind in classes:
-            if PluginInterface not in kind.__mro__:
+            if plugin_interface() not in kind.__mro__:
                 continue
             panel = Panel(kind, self._file)
-            valid, reason = PluginInterface.validate_subclass(kind)
+            valid, reason = validated(kind)
             try:
                 if not valid:
                     log.error(f"Plugin '{kind.__name__}' ({Path(self._file).name}) failed validation: {reason}")
@@ -199,10 +195,11 @@ class PanelWorker:
     # Checking.
 
     def check(self, asked: dict[str, Any]) -> bytes:
-        from workbench.core.artifacts import artifact
+        if not is_original():
+            from workbench.core.artifacts import artifact
 
-        # The same findings with and without a server.
-        artifact.catalog = EmptyCatalog()
+            # The same findings with and without a server.
+            artifact.catalog = EmptyCatalog()
         _, messages = self._load(asked)
         loaded = [name for name, panel in self._panels.items() if panel.error is None]
         loaded += [page.name for page in self._pages.values() if page.error is None]
@@ -213,7 +210,7 @@ class PanelWorker:
 def _views(classes: list[type], file: str, messages: Messages) -> list[dict[str, Any]]:
     views = []
     for kind in classes:
-        if PageView not in kind.__mro__:
+        if page_view() not in kind.__mro__:
             messages.error(
                 f"Unexpected plugin type 'views' for plugin '{kind.__name__}'", "derive it from PageView, or keep it in `packages/`"
             )

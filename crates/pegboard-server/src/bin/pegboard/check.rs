@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use pegboard_engine::{Engine, Environments, HostedPlugin, Invocation, Preparation};
 use pegboard_model::{Error, Failure, FailureKind, PluginName};
-use pegboard_server::Settings;
+use pegboard_server::{PanelRequirements, REQUIREMENTS_FILE, Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -16,8 +16,6 @@ use crate::output::Output;
 
 /// What the worker is asked.
 const CHECK: &str = "pegboard.panels.check";
-/// What the parked interpreter imports.
-const PRELOAD: [&str; 1] = ["pegboard.panels._warm"];
 /// Folders of a plugin folder, and what their files are.
 const KINDS: [(&str, &str); 3] = [("components", "component"), ("views", "view"), ("pages", "page")];
 
@@ -79,8 +77,13 @@ pub(crate) async fn check(settings: Settings, place: &Path, output: &Output) -> 
         // A server may be at work in the data directory.
         options.data = settings.server.data.join("check");
         let engine = Engine::start(options, environments).await?;
+        let (requirements, warnings) = requirements_of(&engine, &settings, &files[0].root).await;
+        if !output.json {
+            warnings.iter().for_each(|finding| tell(finding, &place, output));
+        }
+        all.findings.extend(warnings);
         for (number, file) in files.iter().enumerate() {
-            let found = look_at(&engine, &settings, file, number as u64).await;
+            let found = look_at(&engine, &settings, &requirements, file, number as u64).await;
             if !output.json {
                 found.findings.iter().for_each(|finding| tell(finding, &place, output));
             }
@@ -99,21 +102,34 @@ pub(crate) async fn check(settings: Settings, place: &Path, output: &Output) -> 
     if errors > 0 { Err(CommandFailure::silent(FAILED)) } else { Ok(()) }
 }
 
-async fn look_at(engine: &Engine, settings: &Settings, file: &PluginFile, number: u64) -> Checked {
+/// What the files of the folder run with, and why that is not what the settings ask for.
+async fn requirements_of(engine: &Engine, settings: &Settings, root: &Path) -> (PanelRequirements, Vec<Finding>) {
+    let (mut requirements, unused) = PanelRequirements::read(&[root.to_owned()], settings.dashboard.original_workbench).await;
+    let refused = requirements.try_original(engine).await.err();
+    let file = root.join(REQUIREMENTS_FILE).display().to_string();
+    let warn = |error: Error| {
+        let level = "warning".to_owned();
+        Finding { file: file.clone(), line: None, level, text: error.message, remedy: error.hint }
+    };
+    (requirements, unused.into_iter().chain(refused).map(warn).collect())
+}
+
+async fn look_at(
+    engine: &Engine,
+    settings: &Settings,
+    requirements: &PanelRequirements,
+    file: &PluginFile,
+    number: u64,
+) -> Checked {
     let asked = json!({ "roots": [file.root], "file": file.path, "kind": file.kind });
     let question = Arc::new(Question {
         payload: Bytes::from(asked.to_string()),
         deadline: settings.dashboard.load_deadline,
         answer: Mutex::new(None),
     });
-    let mut requirements = "workbench[dashboard]\n".to_owned();
-    if let Ok(more) = tokio::fs::read_to_string(file.root.join("requirements.txt")).await {
-        requirements.push_str(&more);
-        requirements.push('\n');
-    }
     let name = PluginName::panel(number);
-    let plugin = HostedPlugin { name: name.clone(), requirements, preparation: question.clone() };
-    let hosted = engine.host(plugin, &PRELOAD.map(str::to_owned)).await;
+    let plugin = HostedPlugin { name: name.clone(), environment: requirements.of(&file.root), preparation: question.clone() };
+    let hosted = engine.host(plugin, &PanelRequirements::preload()).await;
     engine.unhost(&name).await;
     let broken = |text: String, line: Option<u64>, remedy: Option<String>| {
         let file = file.path.display().to_string();

@@ -7,6 +7,7 @@ mod devtools;
 mod exchanges;
 mod heavy;
 mod many;
+mod original;
 mod protocol;
 mod reload;
 mod storage;
