@@ -22,6 +22,7 @@ class Effort:
     chain: int
     runs: int
     clients: int
+    assets: int
 
 
 Measurement = Callable[[Workshop, Effort], list[Row]]

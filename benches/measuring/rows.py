@@ -13,6 +13,7 @@ from .dashboard import dashboard
 from .effort import Effort, Measurement, rounds
 from .hub import hub
 from .original import flowdapt
+from .pages import pages
 from .probe import Probe
 from .report import Comparison, Row, Series
 from .staging import apply, bare_engine, installed, serving
@@ -177,6 +178,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "flowdapt": flowdapt,
     "hub": hub,
     "dashboard": dashboard,
+    "pages": pages,
 }
 
 

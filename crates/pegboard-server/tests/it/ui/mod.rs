@@ -1,3 +1,4 @@
 //! Pages, as a browser without scripts would be shown them.
 
 mod hub;
+mod projects;

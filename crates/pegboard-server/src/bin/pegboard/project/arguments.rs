@@ -25,8 +25,11 @@ pub(crate) enum ProjectCommand {
         client: ClientArguments,
     },
     /// List the projects.
-    #[command(after_help = "Examples:\n  pegboard project ls\n  pegboard project ls --json | jq '.projects[].id'")]
+    #[command(after_help = "Examples:\n  pegboard project ls\n  pegboard project ls --name street\n  pegboard project ls --json | jq '.projects[].id'")]
     Ls {
+        /// Only those with this text in name or description.
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
         /// Leave out so many from the beginning.
         #[arg(long, default_value_t = 0, value_name = "N")]
         skip: u64,
@@ -80,9 +83,9 @@ pub(crate) enum ProjectCommand {
         #[command(flatten)]
         client: ClientArguments,
     },
-    /// List the batches, or make some.
+    /// List the batches, make some, or put assets into one.
     #[command(
-        after_help = "Examples:\n  pegboard project batches ID\n  pegboard project batches ID --create monday --create tuesday"
+        after_help = "Examples:\n  pegboard project batches ID\n  pegboard project batches ID --create monday --create tuesday\n  pegboard project batches ID --assign monday 64e5b8f1a2c3d4e5f6012345"
     )]
     Batches {
         /// The project's id.
@@ -90,20 +93,50 @@ pub(crate) enum ProjectCommand {
         /// Make a batch of this name.
         #[arg(long, value_name = "NAME")]
         create: Vec<String>,
+        /// Put assets into this batch.
+        #[arg(long, value_name = "NAME", requires = "assets", conflicts_with = "create")]
+        assign: Option<String>,
+        /// Ids of assets.
+        #[arg(value_name = "ASSET", requires = "assign")]
+        assets: Vec<String>,
         #[command(flatten)]
         client: ClientArguments,
     },
     /// List the assets.
-    #[command(after_help = "Example:\n  pegboard project assets ID --limit 5")]
+    #[command(after_help = "Examples:\n  pegboard project assets ID --limit 5\n  pegboard project assets ID --stage Label\n  pegboard project assets ID --name cat")]
     Assets {
         /// The project's id.
         id: String,
+        /// Only those with a task in this stage.
+        #[arg(long, value_name = "STAGE")]
+        stage: Option<String>,
+        /// Only those in this batch.
+        #[arg(long, value_name = "BATCH", conflicts_with = "stage")]
+        batch: Option<String>,
+        /// Only those with this text in their name.
+        #[arg(long, value_name = "TEXT", conflicts_with_all = ["stage", "batch"])]
+        name: Option<String>,
         /// Leave out so many from the beginning.
         #[arg(long, default_value_t = 0, value_name = "N")]
         skip: u64,
         /// At most so many.
         #[arg(long, default_value_t = 100, value_name = "N", value_parser = crate::arguments::above_zero)]
         limit: usize,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Look at one asset with its tasks and what they went through, or delete it.
+    #[command(
+        after_help = "Examples:\n  pegboard project asset ID ASSET\n  pegboard project asset ID ASSET --json | jq '.tasks[0].answer'\n  pegboard project asset ID ASSET --delete"
+    )]
+    Asset {
+        /// The project's id.
+        id: String,
+        /// The asset's id.
+        asset: String,
+        /// Delete it with its tasks and answers.
+        #[arg(long)]
+        delete: bool,
         #[command(flatten)]
         client: ClientArguments,
     },
@@ -222,6 +255,7 @@ impl ProjectCommand {
             | Self::Stages { client, .. }
             | Self::Batches { client, .. }
             | Self::Assets { client, .. }
+            | Self::Asset { client, .. }
             | Self::Tasks { client, .. }
             | Self::Upload { client, .. } => client,
             Self::Import(import) => &import.client,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pegboard_model::Error;
-use pegboard_server::shape::{AssetList, BatchAnswer, BatchBody, ProjectAnswer, ProjectBody, ProjectList, TaskList};
+use pegboard_server::shape::{BatchAnswer, BatchBody, ProjectAnswer, ProjectBody, ProjectList, TaskList};
 use serde_json::{Value as Json, json};
 
 use super::files::read_text;
@@ -28,17 +28,26 @@ pub(super) async fn create(
     Ok(())
 }
 
-pub(super) async fn list(client: &Client, skip: u64, limit: usize, output: &Output) -> Result<(), CommandFailure> {
-    let page = [("skip", &*skip.to_string()), ("limit", &*limit.to_string())];
+pub(super) async fn list(
+    client: &Client,
+    name: Option<&str>,
+    skip: u64,
+    limit: usize,
+    output: &Output,
+) -> Result<(), CommandFailure> {
+    let (skipped, most) = (skip.to_string(), limit.to_string());
+    let mut page = vec![("skip", skipped.as_str()), ("limit", most.as_str())];
+    page.extend(name.map(|name| ("name", name)));
     let list: ProjectList = client.get(&["projects"], &page).await?;
     if output.json {
         output.data(&list);
         return Ok(());
     }
     let row = |project: &ProjectAnswer| {
-        vec![project.id.clone(), project.name.clone(), project.kind.clone(), instant(&project.created_at)]
+        let assets = project.assets.unwrap_or_default().to_string();
+        vec![project.id.clone(), project.name.clone(), project.kind.clone(), assets, instant(&project.created_at)]
     };
-    output.table(&["ID", "NAME", "TYPE", "CREATED"], list.projects.iter().map(row).collect());
+    output.table(&["ID", "NAME", "TYPE", "ASSETS", "CREATED"], list.projects.iter().map(row).collect());
     more(list.projects.len() as u64 + skip, list.total, output);
     Ok(())
 }
@@ -154,21 +163,6 @@ pub(super) async fn batches(client: &Client, id: &str, create: &[String], output
     Ok(())
 }
 
-pub(super) async fn assets(client: &Client, id: &str, skip: u64, limit: usize, output: &Output) -> Result<(), CommandFailure> {
-    let page = [("skip", &*skip.to_string()), ("limit", &*limit.to_string())];
-    let list: AssetList = client.get(&["projects", id, "assets"], &page).await?;
-    if output.json {
-        output.data(&list);
-        return Ok(());
-    }
-    let row = |asset: &pegboard_server::shape::AssetAnswer| {
-        vec![asset.id.clone(), asset.external_id.clone(), asset.batches.join(", "), instant(&asset.created_at)]
-    };
-    output.table(&["ID", "NAME", "BATCHES", "CREATED"], list.assets.iter().map(row).collect());
-    more(list.assets.len() as u64 + skip, list.total, output);
-    Ok(())
-}
-
 pub(super) async fn tasks(
     client: &Client,
     id: &str,
@@ -206,7 +200,7 @@ pub(super) async fn tasks(
     Ok(())
 }
 
-fn more(shown: u64, total: u64, output: &Output) {
+pub(super) fn more(shown: u64, total: u64, output: &Output) {
     if shown < total {
         output.note(&format!("{} more; `--skip {shown}` goes on", total - shown));
     }
