@@ -181,6 +181,7 @@ mod tests {
             stages,
             result,
             result_object: None,
+            configs: Vec::new(),
             failure: None,
         }))
     }
