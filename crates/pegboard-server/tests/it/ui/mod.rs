@@ -1,0 +1,3 @@
+//! Pages, as a browser without scripts would be shown them.
+
+mod workflows;
