@@ -27,6 +27,11 @@ fn applied(configs: Vec<Config>, workflow: &Workflow) -> Vec<AppliedConfig> {
     by_name.into_iter().chain(by_annotation).collect()
 }
 
+/// Whether a config applies to a workflow.
+pub(crate) fn applies(config: &ConfigSpec, workflow: &Workflow) -> bool {
+    config.selector.as_ref().is_some_and(|selector| matches(selector, workflow))
+}
+
 /// The `config` that stages see: later keys replace earlier ones, whole.
 pub(crate) fn merged(configs: &[AppliedConfig]) -> Map<String, Json> {
     configs.iter().filter_map(|config| config.data.clone()).flatten().collect()

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pegboard_model::{
-    AppliedConfig, Error, Metadata, PluginName, PluginRunner, Resource, ResourceSpec, Run, RunCause, RunId, StagePlugin,
-    Workflow, WorkflowSpec,
+    AppliedConfig, ConfigSpec, Error, Metadata, PluginName, PluginRunner, Resource, ResourceSpec, Run, RunCause, RunId,
+    StagePlugin, Workflow, WorkflowSpec,
 };
 use pegboard_store::{Store, StoreError, StoredEvent};
 use serde_json::{Map, Value as Json};
@@ -171,6 +171,12 @@ impl Flow {
     /// The store's.
     pub async fn configs_of(&self, workflow: &Workflow) -> Result<Vec<AppliedConfig>, Error> {
         Ok(config::of(&self.shared.store, workflow).await?)
+    }
+
+    /// Whether a config applies to runs of a workflow.
+    #[must_use]
+    pub fn applies(config: &ConfigSpec, workflow: &Workflow) -> bool {
+        config::applies(config, workflow)
     }
 
     /// Which plugin a target belongs to, and its version; none when it belongs to no plugin.

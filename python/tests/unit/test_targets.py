@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pegboard._targets import UnresolvedTargets, check
+from pegboard._targets import UnresolvedTargets, check, describe
 
 
 def said(*targets: str) -> str:
@@ -53,3 +53,19 @@ def test_loose_modules_are_looked_at_anew_and_forgotten(tmp_path: Path, monkeypa
     assert not (folder / "__pycache__").exists()
     (folder / "m.py").write_text("def g(): ...\n")
     assert "has no `f`" in said("user_modules.m.f", "user_modules.m.g")
+
+
+def test_parameters_are_told_for_a_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "described_here.py").write_text(
+        "def f(rows: list[int], seed: int | None = 7, *args, mode='<b>', made=object(), **kwargs): ...\nnumber = 1\n"
+    )
+    target = "described_here.f"
+    found = describe([target, "described_here.number", "described_here.gone", "no_such.module", "", "x"])
+    assert list(found) == [target]
+    assert [(one["name"], one["annotation"], one["default"], one["required"]) for one in found[target]] == [
+        ("rows", "list[int]", None, True),
+        ("seed", "int | None", "7", False),
+        ("mode", "", '"<b>"', False),
+        ("made", "", None, False),
+    ]

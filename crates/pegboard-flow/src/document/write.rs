@@ -2,6 +2,7 @@
 
 use pegboard_model::{Error, Resource, ResourceSpec, WorkflowSpec};
 use serde_json::{Map, Value as Json, json};
+use serde_saphyr::ser_options;
 
 /// Annotations below it belong to the server (Flowdapt specification, section 2).
 const SERVER_ANNOTATIONS: &str = "flowdapt.ai/";
@@ -26,7 +27,8 @@ pub fn write<S: ResourceSpec>(resource: &Resource<S>) -> Result<String, Error> {
         metadata["annotations"] = Json::Object(annotations);
     }
     let document = json!({ "kind": S::KIND, "metadata": metadata, "spec": spec });
-    let mut text = serde_saphyr::to_string(&document).map_err(|error| broken(error.to_string()))?;
+    let mut text = serde_saphyr::to_string_with_options(&document, ser_options! { compact_list_indent: false })
+        .map_err(|error| broken(error.to_string()))?;
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -42,20 +42,25 @@
     if (event.target.matches("[data-chooses]")) choose(event.target);
   });
 
+  /** What an answer says under a dotted name. */
+  function told(answer, name) {
+    return name.split(".").reduce((value, key) => value?.[key], answer) ?? "";
+  }
+
   document.addEventListener("sent", (event) => {
     const { target, detail } = event;
     if (target.matches("[data-tests]")) {
-      const told = target.querySelector(".told");
-      told.className = `told ${detail.reached ? "good" : "bad"}`;
-      told.textContent = detail.reached
+      const line = target.querySelector(".told");
+      line.className = `told ${detail.reached ? "good" : "bad"}`;
+      line.textContent = detail.reached
         ? `Reached: ${detail.files === 1000 ? "1,000 files or more" : `${detail.files} files`} seen.`
         : `Not reached: ${detail.reason}`;
     }
     if (target.matches("[data-shows]")) {
       const dialog = document.getElementById(target.dataset.shows);
-      for (const place of dialog.querySelectorAll("[data-shown]")) place.textContent = detail[place.dataset.shown] ?? "";
+      for (const place of dialog.querySelectorAll("[data-shown]")) place.textContent = told(detail, place.dataset.shown);
       target.closest("dialog")?.close();
-      target.reset();
+      target.reset?.();
       open(dialog.id);
       dialog.addEventListener("close", () => {
         dialog.querySelectorAll("[data-shown]").forEach((place) => { place.textContent = ""; });

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use pegboard_model::ConfigSpec;
+use pegboard_flow::Flow;
+use pegboard_model::{Config, ConfigSpec, WorkflowSpec};
 use serde_json::{Value as Json_, json};
 
 use super::resources;
@@ -39,7 +40,13 @@ pub(crate) async fn put(
 /// All configs.
 #[utoipa::path(get, path = "/api/v1/configs", tag = "configs", responses((status = 200, body = ConfigList)))]
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<ConfigList>, ApiError> {
-    let configs = app.store.resources::<ConfigSpec>().await?.into_iter().map(ConfigAnswer::from).collect();
+    let workflows = app.store.resources::<WorkflowSpec>().await?;
+    let answer = |config: Config| {
+        let met = workflows.iter().filter(|workflow| Flow::applies(&config.spec, workflow));
+        let applies_to = met.map(|workflow| workflow.metadata.name.to_string()).collect();
+        ConfigAnswer { applies_to: Some(applies_to), ..ConfigAnswer::from(config) }
+    };
+    let configs = app.store.resources::<ConfigSpec>().await?.into_iter().map(answer).collect();
     Ok(Json(ConfigList { configs }))
 }
 

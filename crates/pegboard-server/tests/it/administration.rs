@@ -279,3 +279,40 @@ fn storages_are_tested_and_the_status_counts() {
     }
     assert_eq!(details["store"]["counts"]["runs"], 0);
 }
+
+/// Names that want to be scripts stand on the pages as text; every page has its title, and none its style or script within.
+#[test]
+fn pages_show_hostile_names_as_text() {
+    let world = World::new();
+    let hostile = "\"><script>alert(1)</script>{{ 7 }}";
+    let folder = world.folder.path().join(hostile.replace('/', ""));
+    std::fs::create_dir(&folder).unwrap();
+    world.run(&["storage", "create", hostile, "--folder", text(&folder)]).well();
+    world.run(&["key", "create", "--name", hostile]).well();
+    let token = world.file("token", "hunter2");
+    world.run(&["secret", "set", "REGISTRY_TOKEN", "--file", &token]).well();
+    for (page, words) in [
+        ("", "Environments"),
+        ("/settings", "server.listen"),
+        ("/people", "Invite somebody"),
+        ("/organizations", "Add organization"),
+        ("/keys", "Make key"),
+        ("/storages", "Add storage"),
+        ("/secrets", "REGISTRY_TOKEN"),
+        ("/backup", "Download backup"),
+        ("/audit", "POST /api/v1/keys"),
+    ] {
+        let (status, head, body) = world.http(&format!("GET /ui/admin{page} HTTP/1.0\nHost: localhost\nAccept: text/html\n\n"));
+        assert!(status == 200 && body.contains(words) && body.contains("<h1>"), "{page}: {status} {body}");
+        assert!(head.contains("content-security-policy"), "{page}: {head}");
+        assert!(!body.contains("<script>alert") && !body.contains(" style=\""), "{page}: {body}");
+        if matches!(page, "/keys" | "/storages") {
+            assert!(body.contains("&lt;script&gt;alert(1)"), "{page}: {body}");
+        }
+    }
+    // The form of the page, as a browser sends it.
+    let form = "POST /api/v1/backups HTTP/1.0\nHost: localhost\nContent-Type: application/x-www-form-urlencoded\nContent-Length: 11\n\ncsrf_token=";
+    let (status, head, body) = world.http(form);
+    assert!(status == 200 && head.contains("application/zip") && head.contains("attachment; filename=\"pegboard-"), "{head}");
+    assert!(body.starts_with("PK"), "an archive");
+}

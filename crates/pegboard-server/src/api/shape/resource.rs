@@ -36,6 +36,9 @@ pub struct ConfigAnswer {
     /// What their runs find in `config`.
     #[schema(value_type = Object)]
     pub data: Map<String, Json>,
+    /// Names of the stored workflows that it applies to; only in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applies_to: Option<Vec<String>>,
 }
 
 /// All configs.
@@ -178,6 +181,7 @@ impl From<Config> for ConfigAnswer {
             annotations,
             selector: serde_json::to_value(config.spec.selector).unwrap_or_default(),
             data: config.spec.data,
+            applies_to: None,
         }
     }
 }

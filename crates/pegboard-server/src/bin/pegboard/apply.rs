@@ -10,10 +10,15 @@ use crate::client::Client;
 use crate::failure::CommandFailure;
 use crate::output::Output;
 
-pub(crate) async fn apply(client: &Client, files: &[PathBuf], output: &Output) -> Result<(), CommandFailure> {
+pub(crate) async fn apply(client: &Client, files: &[PathBuf], dry_run: bool, output: &Output) -> Result<(), CommandFailure> {
     let mut all = ApplyAnswer { applied: Vec::new() };
     for file in &documents(files)? {
-        let answer = apply_text(client, read(file).await?).await.map_err(|failure| named(failure, file))?;
+        let text = read(file).await?;
+        let answer = match dry_run {
+            true => client.post_text(&["apply"], &[("dry_run", "true")], text).await,
+            false => apply_text(client, text).await,
+        };
+        let answer: ApplyAnswer = answer.map_err(|failure| named(failure, file))?;
         if !output.json {
             applied(&answer, output);
         }
@@ -29,12 +34,17 @@ pub(crate) async fn apply(client: &Client, files: &[PathBuf], output: &Output) -
 /// Says what was stored.
 pub(crate) fn applied(answer: &ApplyAnswer, output: &Output) {
     for applied in &answer.applied {
-        let done = match (applied.created, applied.unchanged) {
-            (true, _) => "created",
-            (false, true) => "unchanged",
-            (false, false) => "changed",
+        let done = match (applied.created, applied.unchanged, &applied.diff) {
+            (_, true, _) => "unchanged",
+            (true, _, None) => "created",
+            (false, _, None) => "changed",
+            (true, _, Some(_)) => "would be created",
+            (false, _, Some(_)) => "would change",
         };
         output.line(&format!("{} {} {done}", applied.resource.kind(), applied.resource.name()));
+        if let Some(diff) = applied.diff.as_deref().filter(|diff| !diff.is_empty()) {
+            output.line(diff.trim_end());
+        }
     }
 }
 
@@ -55,7 +65,7 @@ pub(crate) fn workflows(answer: &ApplyAnswer) -> Vec<&str> {
 
 /// Sends a text to be stored.
 pub(crate) async fn apply_text(client: &Client, text: String) -> Result<ApplyAnswer, CommandFailure> {
-    client.post_text(&["apply"], text).await
+    client.post_text(&["apply"], &[], text).await
 }
 
 /// The files, and those that hold documents in the folders among them, by name.

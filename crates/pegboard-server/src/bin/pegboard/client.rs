@@ -81,8 +81,13 @@ impl Client {
         self.read(self.open(request).await?).await
     }
 
-    pub(crate) async fn post_text<T: DeserializeOwned>(&self, path: &[&str], text: String) -> Result<T, CommandFailure> {
-        let request = self.request(Method::POST, path, &[]).header(CONTENT_TYPE, "application/yaml").body(text);
+    pub(crate) async fn post_text<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        text: String,
+    ) -> Result<T, CommandFailure> {
+        let request = self.request(Method::POST, path, query).header(CONTENT_TYPE, "application/yaml").body(text);
         self.read(self.open(request).await?).await
     }
 

@@ -1,4 +1,4 @@
-//! Administration: how the server is, its settings, storages, secrets, keys and backups.
+//! Administration: how the server is, its settings, people, keys, storages, secrets, backups, and who did what.
 
 use super::{Page, may, must};
 
@@ -43,5 +43,23 @@ pub(super) const PAGES: &[Page] = &[
         template: "admin/backup.html",
         section: "admin",
         asks: &[must("details", "/api/v1/status/details")],
+    },
+    Page {
+        path: "/ui/admin/people",
+        template: "admin/people.html",
+        section: "admin",
+        asks: &[must("users", "/api/v1/users"), must("session", "/api/v1/session")],
+    },
+    Page {
+        path: "/ui/admin/organizations",
+        template: "admin/organizations.html",
+        section: "admin",
+        asks: &[must("organizations", "/api/v1/organizations")],
+    },
+    Page {
+        path: "/ui/admin/audit",
+        template: "admin/audit.html",
+        section: "admin",
+        asks: &[must("audit", "/api/v1/audit?limit=100{% if query.after %}&after={{ query.after|urlencode }}{% endif %}")],
     },
 ];

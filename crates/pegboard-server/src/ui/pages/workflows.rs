@@ -62,7 +62,7 @@ pub(super) const PAGES: &[Page] = &[
         path: "/ui/configs",
         template: "configs/list.html",
         section: "workflows",
-        asks: &[must("configs", "/api/v1/configs"), must("workflows", "/api/v1/workflows")],
+        asks: &[must("configs", "/api/v1/configs")],
     },
     Page {
         path: "/ui/edit/{kind}",

@@ -71,14 +71,18 @@ fn hostile_names_are_text_on_every_page() {
         { "schemaId": "road", "polygon": [[0, 1], [2, 3], [4, 5]] },
     ]);
     let answers = json!([{ "schemaId": "question", "answer": HOSTILE }]);
-    import(&world, &id, &json!([
-        { "data": "https://example.org/a.png", "externalId": HOSTILE, "metadata": { "width": 640, "height": 480, HOSTILE: HOSTILE },
-          "objects": objects, "classifications": answers, "batches": [HOSTILE], "contextData": { HOSTILE: HOSTILE } },
-        { "data": HOSTILE, "externalId": "text" },
-        { "data": format!("# Heading\n\n{HOSTILE} [x](javascript:alert(1)) <img src=x onerror=alert(1)>"), "externalId": "markdown" },
-        { "data": "javascript:alert(1)//x.png", "externalId": "link" },
-        { "data": "https://example.org/a.pdf?\"><script>", "externalId": "pdf", "metadata": "no object" },
-    ]));
+    import(
+        &world,
+        &id,
+        &json!([
+            { "data": "https://example.org/a.png", "externalId": HOSTILE, "metadata": { "width": 640, "height": 480, HOSTILE: HOSTILE },
+              "objects": objects, "classifications": answers, "batches": [HOSTILE], "contextData": { HOSTILE: HOSTILE } },
+            { "data": HOSTILE, "externalId": "text" },
+            { "data": format!("# Heading\n\n{HOSTILE} [x](javascript:alert(1)) <img src=x onerror=alert(1)>"), "externalId": "markdown" },
+            { "data": "javascript:alert(1)//x.png", "externalId": "link" },
+            { "data": "https://example.org/a.pdf?\"><script>", "externalId": "pdf", "metadata": "no object" },
+        ]),
+    );
     let stages = json!([
         { "id": HOSTILE, "type": "Start", "name": HOSTILE, "next": ["b"], "position": { "x": HOSTILE, "y": null } },
         { "id": "b", "type": HOSTILE, "name": "b", "next": [HOSTILE, "Label"], "position": null, "pluginId": "64e5b8f1a2c3d4e5f6012345" },
@@ -118,7 +122,8 @@ fn hostile_names_are_text_on_every_page() {
 fn assets_are_paged_by_place_and_narrowed_by_one_thing() {
     let world = World::new();
     let id = project(&world, "paged");
-    let items: Vec<Json> = (0..130).map(|n| json!({ "data": format!("text {n}"), "externalId": format!("Row-{n:03}") })).collect();
+    let items: Vec<Json> =
+        (0..130).map(|n| json!({ "data": format!("text {n}"), "externalId": format!("Row-{n:03}") })).collect();
     import(&world, &id, &json!(items));
     let path = |query: &str| format!("/api/v1/projects/{id}/assets?{query}");
     let (mut seen, mut after) = (Vec::new(), 0);
@@ -166,7 +171,10 @@ fn assets_are_paged_by_place_and_narrowed_by_one_thing() {
     }
 
     let first = world.get(&format!("/api/v1/projects/{id}/assets/{}", ids[0]));
-    assert_eq!((&first["previous"], text(&first, "next"), &first["tasks"][0]["history"][0]["stage"]), (&Json::Null, ids[1], &json!("Start")));
+    assert_eq!(
+        (&first["previous"], text(&first, "next"), &first["tasks"][0]["history"][0]["stage"]),
+        (&Json::Null, ids[1], &json!("Start"))
+    );
     let grid = page(&world, &format!("/ui/projects/{id}/assets?skip=60"));
     assert!(grid.contains("data-total=\"130\"") && grid.contains("skip=120") && grid.matches("class=\"asset\"").count() == 60);
     well(&world, "DELETE", &format!("/api/v1/projects/{id}/assets/{}", ids[0]), &json!({}));
@@ -198,7 +206,11 @@ fn files_of_other_forms_are_read_into_items() {
     let world = World::new();
     let id = project(&world, "read");
     let path = format!("/api/v1/projects/{id}/read");
-    import(&world, &id, &json!([{ "data": "https://example.org/a.jpg", "externalId": "a.jpg", "metadata": { "width": 200, "height": 100 } }]));
+    import(
+        &world,
+        &id,
+        &json!([{ "data": "https://example.org/a.jpg", "externalId": "a.jpg", "metadata": { "width": 200, "height": 100 } }]),
+    );
     let coco = json!({
         "images": [{ "id": 1, "file_name": "a.jpg", "width": 200, "height": 100 }],
         "categories": [{ "id": 1, "name": "Car" }, { "id": 2, "name": "Tree" }],
@@ -215,7 +227,12 @@ fn files_of_other_forms_are_read_into_items() {
     let read = well(&world, "POST", &path, &yolo);
     assert_eq!((&read["format"], &read["items"][0]["externalId"]), (&json!("yolo"), &json!("a.jpg")));
     assert_eq!(read["items"][0]["objects"][0]["bounding-box"], json!({ "x": 90.0, "y": 40.0, "width": 20.0, "height": 20.0 }));
-    let ours = well(&world, "POST", &path, &json!({ "text": "{\"data\": \"x\", \"externalId\": \"y\"}\n{\"asset\": \"z\", \"task\": {}}" }));
+    let ours = well(
+        &world,
+        "POST",
+        &path,
+        &json!({ "text": "{\"data\": \"x\", \"externalId\": \"y\"}\n{\"asset\": \"z\", \"task\": {}}" }),
+    );
     assert_eq!(ours["items"], json!([{ "data": "x", "externalId": "y" }, { "data": "z" }]));
     for (body, code) in [
         (json!({ "text": "hello" }), "format-unknown"),

@@ -25,7 +25,9 @@ pub(crate) enum ProjectCommand {
         client: ClientArguments,
     },
     /// List the projects.
-    #[command(after_help = "Examples:\n  pegboard project ls\n  pegboard project ls --name street\n  pegboard project ls --json | jq '.projects[].id'")]
+    #[command(
+        after_help = "Examples:\n  pegboard project ls\n  pegboard project ls --name street\n  pegboard project ls --json | jq '.projects[].id'"
+    )]
     Ls {
         /// Only those with this text in name or description.
         #[arg(long, value_name = "TEXT")]
@@ -103,7 +105,9 @@ pub(crate) enum ProjectCommand {
         client: ClientArguments,
     },
     /// List the assets.
-    #[command(after_help = "Examples:\n  pegboard project assets ID --limit 5\n  pegboard project assets ID --stage Label\n  pegboard project assets ID --name cat")]
+    #[command(
+        after_help = "Examples:\n  pegboard project assets ID --limit 5\n  pegboard project assets ID --stage Label\n  pegboard project assets ID --name cat"
+    )]
     Assets {
         /// The project's id.
         id: String,

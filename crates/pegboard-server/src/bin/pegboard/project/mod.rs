@@ -28,7 +28,9 @@ pub(crate) async fn project(client: &Client, command: &ProjectCommand, output: &
         ProjectCommand::Stages { id, file, rerun, .. } => {
             look::stages(client, id, file.as_deref(), rerun.as_deref(), output).await
         }
-        ProjectCommand::Batches { id, assign: Some(batch), assets, .. } => assets::assign(client, id, batch, assets, output).await,
+        ProjectCommand::Batches { id, assign: Some(batch), assets, .. } => {
+            assets::assign(client, id, batch, assets, output).await
+        }
         ProjectCommand::Batches { id, create, .. } => look::batches(client, id, create, output).await,
         ProjectCommand::Assets { id, stage, batch, name, skip, limit, .. } => {
             let which = [("stage", stage), ("batch", batch), ("name", name)];
