@@ -107,7 +107,9 @@ pub(crate) async fn begin(app: &App, client: &Client, headers: &HeaderMap, next:
         ("code_challenge", challenge.as_str()),
         ("code_challenge_method", "S256"),
     ]);
-    let next = next.filter(|next| next.starts_with("/ui/") && !next.contains(['\\', '\r', '\n'])).unwrap_or("/ui/").to_owned();
+    // Only a page of ours, in letters that a header takes.
+    let is_page = |next: &&str| next.starts_with("/ui/") && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let next = next.filter(is_page).unwrap_or("/ui/").to_owned();
     app.openid.keep(&state, Trip { browser: token::hash(&browser), nonce, verifier, next, redirect, begun: Instant::now() });
     let bound = cookie(COOKIE, &browser, COOKIE_PATH, PATIENCE, client.is_https);
     Ok(with_cookie(Redirect::to(url.as_str()).into_response(), &bound))
