@@ -58,6 +58,7 @@ impl Viewer {
         json!({
             "name": name,
             "role": identity.role.as_str(),
+            "organization": identity.organization().to_string(),
             "how": identity.how.as_str(),
             "csrf": identity.csrf_token,
         })

@@ -62,6 +62,8 @@ async fn what_is_anothers_is_not_found() {
         ("POST", format!("/api/v1/hub/plugins/{plugin}/sessions"), json!({})),
         ("PUT", format!("/api/v1/hub/plugins/{plugin}/host"), json!({ "file_name": "x.py", "script": "" })),
         ("GET", format!("/api/v1/hub/plugins/{plugin}/host/log"), Json::Null),
+        ("GET", format!("/api/v1/hub/plugins/{plugin}/scripts"), Json::Null),
+        ("POST", format!("/api/v1/hub/plugins/{plugin}/check"), json!({})),
         ("DELETE", format!("/api/v1/hub/presets/{preset}"), Json::Null),
         ("DELETE", format!("/api/v1/storages/{storage}"), Json::Null),
         ("PATCH", "/api/v1/users/boss@other.example".to_owned(), json!({ "role": "viewer" })),
@@ -75,6 +77,7 @@ async fn what_is_anothers_is_not_found() {
         ("/api/v1/projects", "projects"),
         ("/api/v1/hub/plugins", "plugins"),
         ("/api/v1/hub/plugins?scope=directory", "plugins"),
+        ("/api/v1/hub/plugins?scope=available", "plugins"),
         ("/api/v1/hub/sessions", "sessions"),
         ("/api/v1/storages", "storages"),
     ] {
