@@ -108,10 +108,13 @@
     return found;
   }
 
+  /** Words with what stands between backticks as code. */
+  const coded = (words) => words.split("`").map((part, position) => (position % 2 ? element("code", {}, part) : part));
+
   function refused(error) {
     const place = /line (\d+)(?:,? column (\d+))?/.exec(error.message ?? "");
-    const box = element("div", { class: "failure" }, element("p", {}, error.message ?? "It cannot be checked"));
-    if (error.hint) box.append(element("p", { class: "hint" }, error.hint));
+    const box = element("div", { class: "failure" }, element("p", {}, ...coded(error.message ?? "It cannot be checked")));
+    if (error.hint) box.append(element("p", { class: "hint" }, ...coded(error.hint)));
     if (place) {
       bad = Number(place[1]);
       const show = element("button", { type: "button", class: "btn btn-sm btn-outline-secondary below" }, `Go to line ${place[1]}`);
@@ -128,8 +131,9 @@
     if (applied.unchanged) sentence = `The ${what} is as it is stored`;
     const parts = [element("p", { class: "says says-good" }, sentence)];
     if (name && one(applied).name !== name) parts.push(element("p", { class: "says warning" }, `The document has another name: ${name} stays as it is.`));
+    if (name && kind !== "trigger" && one(applied).name === name && one(applied).updated_at !== version) parts.push(element("p", { class: "says warning" }, "Somebody else has changed it since you opened it: what is shown is the difference to theirs."));
     if (!name && !applied.created && !applied.unchanged) parts.push(element("p", { class: "says warning" }, "There is one of this name already: it will be replaced."));
-    return parts.concat(applied.warnings.map((warning) => element("p", { class: "says warning" }, warning)));
+    return parts.concat(applied.warnings.map((warning) => element("p", { class: "says warning" }, ...coded(warning))));
   }
 
   // ---- Review and save ---------------------------------------------------------------------------------------------------

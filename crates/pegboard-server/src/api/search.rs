@@ -2,7 +2,7 @@
 
 use axum::Json;
 use pegboard_hub::PluginScope;
-use pegboard_model::{ArtifactKind, TriggerSpec, WorkflowSpec};
+use pegboard_model::{ArtifactKind, ConfigSpec, TriggerSpec, WorkflowSpec};
 use pegboard_store::RunFilter;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ const PLACES: &[(&str, &str)] = &[
     ("Plugins", "/ui/plugins"),
     ("Workflows", "/ui/workflows"),
     ("Runs", "/ui/runs"),
+    ("Triggers", "/ui/triggers"),
+    ("Configurations", "/ui/configs"),
     ("Projects", "/ui/projects"),
     ("Dashboard", "/ui/dash/"),
     ("HTTP API", "/api/docs"),
@@ -122,7 +124,11 @@ async fn gather(app: &Here, search: &mut Search, whole: &str) -> Result<(), ApiE
         search.offer("workflow", workflow.metadata.name.as_str(), "", format!("/ui/workflows/{}", workflow.metadata.name));
     }
     for trigger in app.store.resources::<TriggerSpec>().await? {
-        search.offer("trigger", trigger.metadata.name.as_str(), "", "/ui/triggers".to_owned());
+        let path = format!("/ui/edit/trigger/{}", trigger.metadata.name);
+        search.offer("trigger", trigger.metadata.name.as_str(), "", path);
+    }
+    for config in app.store.resources::<ConfigSpec>().await? {
+        search.offer("configuration", config.metadata.name.as_str(), "", format!("/ui/edit/config/{}", config.metadata.name));
     }
     for (kind, word, page) in [
         (ArtifactKind::Model, "model", "models"),
