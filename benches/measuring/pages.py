@@ -14,7 +14,7 @@ from typing import Any, Final
 from .effort import Effort
 from .report import Comparison, Row, Series
 from .server import Server
-from .staging import apply, installed, serving
+from .staging import apply, serving
 from .workshop import Workshop
 
 __all__ = ["pages"]
@@ -104,8 +104,8 @@ def _with_runs(shop: Workshop, name: str, runs: int) -> Path:
     """A data directory with so many runs."""
     data = shop.data / name
     if not data.exists():
-        installed(shop, "producer").rename(data)
         with serving(shop, data) as server:
+            server.command("install", str(shop.plugin("producer")))
             apply(server, shop, "bench-pages", [{"name": "only", "target": "pegboard_bench.nothing"}])
             server.run("bench-pages", {})
         _copy_runs(data / "pegboard.db", runs)

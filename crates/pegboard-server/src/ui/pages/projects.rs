@@ -46,7 +46,11 @@ pub(super) const PAGES: &[Page] = &[
     page(
         "/ui/projects/{id}/assets/{asset_id}",
         "projects/asset.html",
-        &[PROJECT, must("found", "/api/v1/projects/{{ id|urlencode }}/assets/{{ asset_id|urlencode }}")],
+        &[
+            PROJECT,
+            must("found", "/api/v1/projects/{{ id|urlencode }}/assets/{{ asset_id|urlencode }}"),
+            may("models", "/api/v1/hub/plugins?scope=installed&type=model&live=true&limit=3"),
+        ],
     ),
     page(
         "/ui/projects/{id}/tasks",
