@@ -28,7 +28,7 @@ const CLICKS: &str = "class Clicks(PluginInterface):
 ";
 
 /// A browser, where the machine has one; where `PEGBOARD_TEST_BROWSER` names it, it must be there.
-fn browser() -> Option<Browser> {
+pub(crate) fn browser() -> Option<Browser> {
     let named = std::env::var_os("PEGBOARD_TEST_BROWSER").filter(|name| !name.is_empty()).map(PathBuf::from);
     if let Some(named) = &named {
         assert!(named.is_file(), "PEGBOARD_TEST_BROWSER names `{}`, which is no program", named.display());

@@ -22,8 +22,10 @@ use crate::support::{World, until};
 const IMPORTS: &str = "from dash import ALL, MATCH, Input, Output, State, callback, dcc, html, no_update, set_props\n\
     from workbench.web_interface.components.plugin_interface import PluginInputType, PluginInterface, PluginPage\n\n";
 
+pub(crate) use browser::browser;
+
 /// A panel of the models' page that says which model and run it was given.
-pub(super) fn panel(class: &str, id: &str, said: &str) -> String {
+pub(crate) fn panel(class: &str, id: &str, said: &str) -> String {
     format!(
         "{IMPORTS}class {class}(PluginInterface):
     auto_load_page = PluginPage.MODEL
@@ -40,13 +42,13 @@ pub(super) fn panel(class: &str, id: &str, said: &str) -> String {
 }
 
 /// A server with a folder of plugins and two models in its catalog.
-pub(super) struct Dashboard {
-    pub(super) world: World,
+pub(crate) struct Dashboard {
+    pub(crate) world: World,
 }
 
 impl Dashboard {
     /// Starts with these files, by their path below the folder, and waits until all are loaded or known to be broken.
-    pub(super) fn with(files: &[(&str, String)]) -> Self {
+    pub(crate) fn with(files: &[(&str, String)]) -> Self {
         Self::with_settings(files, &[])
     }
 
@@ -94,7 +96,7 @@ impl Dashboard {
         self.world.folder.path().join("plugins").join(name)
     }
 
-    pub(super) fn save(&self, name: &str, text: &str) {
+    pub(crate) fn save(&self, name: &str, text: &str) {
         write(&self.path(name), text);
     }
 

@@ -2,4 +2,5 @@
 
 mod hub;
 mod projects;
+mod story;
 mod workflows;
