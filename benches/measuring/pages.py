@@ -1,4 +1,4 @@
-"""Pages over much: a project of 100,000 assets and 100,000 runs, against a project of 10 and a store of 10. First bytes and whole answers."""
+"""Pages over much: a project of 100,000 assets and 100,000 runs, against 10 of each. First bytes and whole answers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Times:
             self.whole.append(whole)
 
 
-def _post(server: Server, path: str, body: object) -> Any:
+def _post(server: Server, path: str, body: object) -> dict[str, Any]:
     status, answer = server.request("POST", path, body)
     if status >= 400:
         raise RuntimeError(f"`{path}` answered {status}: {answer}")
@@ -86,7 +86,9 @@ def _project(server: Server, assets: int) -> str:
 def _copy_runs(database: Path, runs: int) -> None:
     """Makes copies of the one run that there is, while no server has the database: each with identity and name of its own."""
     with closing(sqlite3.connect(database)) as connection:
-        ordinal, workflow, state, text = connection.execute("select ordinal, workflow, state, document from runs limit 1").fetchone()
+        ordinal, workflow, state, text = connection.execute(
+            "select ordinal, workflow, state, document from runs limit 1"
+        ).fetchone()
         stages = connection.execute("select position, document from stage_runs where run = ?", (ordinal,)).fetchall()
         run = json.loads(text)
         for _ in range(runs - 1):
