@@ -72,6 +72,10 @@ async fn get(api: &Router, viewer: &Viewer, path: &str) -> Result<Json, Error> {
     if let Some(error) = response.extensions().get::<Error>() {
         return Err(error.clone());
     }
+    if !response.status().is_success() {
+        // Nobody's refusal: the path itself, made of words of the page's path, is none.
+        return Err(Error::not_found("route-not-found", format!("there is nothing at `{path}`")));
+    }
     let body = to_bytes(response.into_body(), MOST).await.map_err(|error| broken(error.to_string()))?;
     serde_json::from_slice(&body).map_err(|error| broken(error.to_string()))
 }

@@ -69,8 +69,11 @@ pub(super) const PAGES: &[Page] = &[
         template: "workflows/edit.html",
         section: "workflows",
         asks: &[
-            // Refuses words that are no kind; what it lists is offered as something to begin with.
-            must("all", "/api/v1/{{ kind|urlencode }}s"),
+            // Refuses words that are no kind.
+            must(
+                "all",
+                "/api/v1/{% if kind in ['workflow', 'config', 'trigger'] %}{{ kind }}s{% else %}documents/{{ kind|urlencode }}{% endif %}",
+            ),
             may("document", "{% if query.from %}/api/v1/{{ kind|urlencode }}s/{{ query.from|urlencode }}/document{% endif %}"),
         ],
     },

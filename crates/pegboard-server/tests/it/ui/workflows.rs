@@ -79,8 +79,7 @@ fn hostile_words_are_text_on_every_page() {
     let uid = run["uid"].as_str().unwrap();
     let artifact = json!({
         "description": HOSTILE, "owner": HOSTILE, "tags": [HOSTILE], "health": [HOSTILE], "facts": { HOSTILE: HOSTILE, "deep": [HOSTILE] },
-        "origin": { "run": uid, "workflow": "w", "source": HOSTILE }, "inputs": ["data_source:rows"],
-        "files": [{ "role": "metrics", "content": [1] }],
+        "origin": { "run": uid, "workflow": "w", "source": HOSTILE }, "inputs": ["data_source:rows"]
     });
     well(&world, "POST", "/api/v1/catalog/data_source/rows", &json!({ "files": [{ "role": "data", "content": [{ "a": 1 }] }] }));
     let name = "%3Cscript%3Ealert(1)%3C%2Fscript%3E";
@@ -110,6 +109,7 @@ fn hostile_words_are_text_on_every_page() {
         ("/ui/runs/nothing", 404),
         ("/ui/runs?state=nothing", 400),
         ("/ui/edit/nothing", 404),
+        ("/ui/edit/run", 404),
         ("/ui/edit/workflow/nothing", 404),
         ("/ui/artifacts/model/nothing", 404),
         ("/ui/artifacts/nothing/nothing", 400),
@@ -168,8 +168,7 @@ fn a_run_says_who_served_it_what_applied_and_what_it_made() {
     let features =
         json!({ "inputs": ["data_source:raw"], "origin": origin, "files": [{ "role": "data", "content": [{ "a": 1 }] }] });
     well(&world, "POST", "/api/v1/catalog/feature_set/team%2Ffeatures", &features);
-    let model =
-        json!({ "inputs": ["feature_set:team/features", "data_source:gone"], "files": [{ "role": "metrics", "content": [1] }] });
+    let model = json!({ "inputs": ["feature_set:team/features", "data_source:gone"] });
     well(&world, "POST", "/api/v1/catalog/model/sum", &model);
     let made = world.get(&format!("/api/v1/runs/{uid}/artifacts"));
     assert_eq!(made["artifacts"].as_array().unwrap().len(), 1);
@@ -249,7 +248,7 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
     assert_eq!((&same["applied"][0]["unchanged"], &same["applied"][0]["diff"]), (&json!(true), &json!("")));
     let other = well(&world, "POST", "/api/v1/apply?dry_run=true", &text("m.g"));
     let diff = other["applied"][0]["diff"].as_str().unwrap();
-    assert!(diff.contains("-    target: m.f\n") && diff.contains("+    target: m.g\n"), "{diff}");
+    assert!(diff.contains("-      target: m.f\n") && diff.contains("+      target: m.g\n"), "{diff}");
     assert_eq!(other["applied"][0]["workflow"]["updated_at"], stored["updated_at"]);
     assert_eq!(world.get("/api/v1/workflows/w"), stored);
     let (status, refused) =
@@ -263,6 +262,6 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
     assert!(said.stdout.contains("unchanged"), "{said:?}");
     let file = world.file("w.yaml", &document["text"].as_str().unwrap().replace("m.f", "m.h"));
     let said = world.run(&["apply", &file, "--dry-run"]).well();
-    assert!(said.stdout.contains("would change") && said.stdout.contains("+    target: m.h"), "{said:?}");
+    assert!(said.stdout.contains("would change") && said.stdout.contains("+      target: m.h"), "{said:?}");
     assert_eq!(world.get("/api/v1/workflows/w"), stored);
 }
