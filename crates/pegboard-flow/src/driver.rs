@@ -9,7 +9,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use pegboard_model::{CallEvent, Failure, FailureKind, LogLevel, Operation, PluginName, Run, RunState, StagePlugin, Value, Workflow};
+use pegboard_model::{
+    CallEvent, Failure, FailureKind, LogLevel, Operation, PluginName, Run, RunState, StagePlugin, Value, Workflow,
+};
 use serde_json::{Map, Value as Json};
 
 use crate::cache;

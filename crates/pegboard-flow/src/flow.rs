@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pegboard_model::{
-    AppliedConfig, ConfigSpec, Error, Metadata, PluginName, PluginRunner, Resource, ResourceSpec, Run, RunCause, RunId, StagePlugin, Workflow,
-    WorkflowSpec,
+    AppliedConfig, ConfigSpec, Error, Metadata, PluginName, PluginRunner, Resource, ResourceSpec, Run, RunCause, RunId,
+    StagePlugin, Workflow, WorkflowSpec,
 };
 use pegboard_store::{Store, StoreError, StoredEvent};
 use serde_json::{Map, Value as Json};

@@ -27,8 +27,8 @@ pub fn write<S: ResourceSpec>(resource: &Resource<S>) -> Result<String, Error> {
         metadata["annotations"] = Json::Object(annotations);
     }
     let document = json!({ "kind": S::KIND, "metadata": metadata, "spec": spec });
-    let mut text =
-        serde_saphyr::to_string_with_options(&document, ser_options! { compact_list_indent: false }).map_err(|error| broken(error.to_string()))?;
+    let mut text = serde_saphyr::to_string_with_options(&document, ser_options! { compact_list_indent: false })
+        .map_err(|error| broken(error.to_string()))?;
     if !text.ends_with('\n') {
         text.push('\n');
     }

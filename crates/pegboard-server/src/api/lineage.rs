@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use pegboard_model::{Artifact, ArtifactReference, Error};
 
-use super::shape::{ArtifactAnswer, ArtifactList, ErrorAnswer, LineageAnswer, LineageArtifact};
 use super::runs;
+use super::shape::{ArtifactAnswer, ArtifactList, ErrorAnswer, LineageAnswer, LineageArtifact};
 use crate::app::App;
 use crate::catalog::publish;
 use crate::error::ApiError;

@@ -92,7 +92,8 @@ mod tests {
         }))
         .unwrap();
         let answer = gathered(&spec, &described);
-        let told: Vec<_> = answer.parameters.iter().map(|one| (one.name.as_str(), one.stages.len(), one.required, one.is_list)).collect();
+        let told: Vec<_> =
+            answer.parameters.iter().map(|one| (one.name.as_str(), one.stages.len(), one.required, one.is_list)).collect();
         assert_eq!(told, [("seed", 2, true, false), ("files", 1, true, true)]);
         assert_eq!((answer.parameters[0].annotation.as_str(), answer.parameters[0].default.as_deref()), ("int", Some("7")));
         assert_eq!(answer.unknown, ["gone"]);

@@ -11,11 +11,11 @@ use pegboard_model::{Workflow, WorkflowSpec};
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
-use super::{parameters, resources};
 use super::shape::{
-    AppliedConfigAnswer, AppliedResource, ApplyAnswer, DocumentAnswer, ErrorAnswer, ParametersAnswer, PreviewAnswer, PreviewStage,
-    RecentRun, StagePluginAnswer, WorkflowAnswer, WorkflowList,
+    AppliedConfigAnswer, AppliedResource, ApplyAnswer, DocumentAnswer, ErrorAnswer, ParametersAnswer, PreviewAnswer,
+    PreviewStage, RecentRun, StagePluginAnswer, WorkflowAnswer, WorkflowList,
 };
+use super::{parameters, resources};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Parameters, TextBody};

@@ -1,7 +1,7 @@
 //! `pegboard runs`, `run show`, `logs`, `cancel`.
 
-use pegboard_server::shape::{ArtifactList, ItemsAnswer, LogPage, RunAnswer, RunList};
 use clap::Args;
+use pegboard_server::shape::{ArtifactList, ItemsAnswer, LogPage, RunAnswer, RunList};
 use serde_json::{Map, Value as Json};
 
 use crate::arguments::above_zero;

@@ -96,8 +96,7 @@ pub(super) fn placed(count: usize, edges: &[(usize, usize)]) -> Option<Drawing> 
     }
     let y = grid.heights();
     let x = |layer: usize| MARGIN + layer as f64 * (WIDTH + BETWEEN_LAYERS);
-    let nodes: Vec<Point> =
-        (0..count).map(|node| Point { x: x(layer_of[node]), y: round(y[node] - HEIGHT / 2.0) }).collect();
+    let nodes: Vec<Point> = (0..count).map(|node| Point { x: x(layer_of[node]), y: round(y[node] - HEIGHT / 2.0) }).collect();
     let arrows = edges.iter().zip(&ways).map(|((from, to), way)| {
         let mut at = Point { x: nodes[*from].x + WIDTH, y: round(y[*from]) };
         let mut path = format!("M{} {}", at.x, at.y);
@@ -213,7 +212,9 @@ impl Grid {
         };
         self.layers.iter().for_each(|layer| positions(layer, &mut rank));
         let last = self.layers.len();
-        for (layer, neighbours) in (1..last).map(|layer| (layer, &self.left)).chain((0..last).rev().map(|layer| (layer, &self.right))) {
+        for (layer, neighbours) in
+            (1..last).map(|layer| (layer, &self.left)).chain((0..last).rev().map(|layer| (layer, &self.right)))
+        {
             let wanted = |place: usize| mean(&neighbours[place], &rank).unwrap_or(rank[place]);
             let mut wishes: Vec<(f64, usize)> = self.layers[layer].iter().map(|place| (wanted(*place), *place)).collect();
             wishes.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -254,7 +255,8 @@ impl Grid {
             y[*place] = wish.max(lowest + half);
             lowest = y[*place] + half + BETWEEN_NODES;
         }
-        let too_far: f64 = layer.iter().zip(wanted).map(|(place, wish)| y[*place] - wish).sum::<f64>() / layer.len().max(1) as f64;
+        let too_far: f64 =
+            layer.iter().zip(wanted).map(|(place, wish)| y[*place] - wish).sum::<f64>() / layer.len().max(1) as f64;
         layer.iter().for_each(|place| y[*place] -= too_far);
     }
 }

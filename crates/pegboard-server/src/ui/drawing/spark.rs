@@ -73,8 +73,10 @@ mod tests {
 
     #[test]
     fn the_last_run_stands_right_and_the_longest_is_highest() {
-        let run = |state: &str, duration_ms| Run { uid: state.to_owned(), name: "n".to_owned(), state: state.to_owned(), duration_ms };
-        let drawing = drawn(&[run("running", None), run("failed", Some(0)), run("cancelled", Some(50)), run("finished", Some(100))]);
+        let run =
+            |state: &str, duration_ms| Run { uid: state.to_owned(), name: "n".to_owned(), state: state.to_owned(), duration_ms };
+        let drawing =
+            drawn(&[run("running", None), run("failed", Some(0)), run("cancelled", Some(50)), run("finished", Some(100))]);
         let told: Vec<_> = drawing.bars.iter().map(|bar| (bar.state.as_str(), bar.x, bar.height)).collect();
         assert_eq!(told, [("finished", 0, 26), ("cancelled", 7, 13), ("failed", 14, 3), ("running", 21, 13)]);
         assert_eq!((drawing.success, drawing.usual_ms), (Some(50), Some(100)));

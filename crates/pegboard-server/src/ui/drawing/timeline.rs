@@ -61,7 +61,8 @@ pub(super) fn drawn(run: &Run, now: Timestamp) -> Option<Drawing> {
     let bar = |stage: &Stage| {
         let began = time(stage.started_at.as_ref()).map(|began| began.milliseconds_since(begin));
         let ended = time(stage.finished_at.as_ref()).unwrap_or(end).milliseconds_since(begin);
-        let took = time(stage.started_at.as_ref()).map(|began| time(stage.finished_at.as_ref()).unwrap_or(end).milliseconds_since(began));
+        let took = time(stage.started_at.as_ref())
+            .map(|began| time(stage.finished_at.as_ref()).unwrap_or(end).milliseconds_since(began));
         let at = began.map(place);
         Bar {
             name: stage.name.clone(),

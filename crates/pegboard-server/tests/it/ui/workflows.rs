@@ -138,7 +138,8 @@ fn a_run_says_who_served_it_what_applied_and_what_it_made() {
         ("by-name", json!({ "kind": "workflow", "type": "name", "value": "sums" })),
         ("other", json!({ "kind": "workflow", "type": "name", "value": "other" })),
     ] {
-        let config = json!({ "kind": "config", "metadata": { "name": name }, "spec": { "selector": selector, "data": { "from": name } } });
+        let config =
+            json!({ "kind": "config", "metadata": { "name": name }, "spec": { "selector": selector, "data": { "from": name } } });
         well(&world, "POST", "/api/v1/apply", &config);
     }
     let preview = world.get("/api/v1/workflows/sums/preview");
@@ -147,7 +148,10 @@ fn a_run_says_who_served_it_what_applied_and_what_it_made() {
     let parameters = world.get("/api/v1/workflows/sums/parameters");
     assert_eq!(parameters["unknown"], json!([]));
     let n = &parameters["parameters"][0];
-    assert_eq!((&n["name"], &n["default"], &n["required"], &n["stages"]), (&json!("n"), &json!("5"), &json!(false), &json!(["numbers"])));
+    assert_eq!(
+        (&n["name"], &n["default"], &n["required"], &n["stages"]),
+        (&json!("n"), &json!("5"), &json!(false), &json!(["numbers"]))
+    );
 
     let run = run(&world, "sums", &json!({ "n": 4 }));
     assert_eq!((&run["state"], &run["result"]), (&json!("finished"), &json!(14)), "{run}");
@@ -161,7 +165,8 @@ fn a_run_says_who_served_it_what_applied_and_what_it_made() {
     let uid = run["uid"].as_str().unwrap();
     let origin = json!({ "run": uid, "workflow": "sums" });
     well(&world, "POST", "/api/v1/catalog/data_source/raw", &json!({ "files": [{ "role": "data", "content": [{ "a": 1 }] }] }));
-    let features = json!({ "inputs": ["data_source:raw"], "origin": origin, "files": [{ "role": "data", "content": [{ "a": 1 }] }] });
+    let features =
+        json!({ "inputs": ["data_source:raw"], "origin": origin, "files": [{ "role": "data", "content": [{ "a": 1 }] }] });
     well(&world, "POST", "/api/v1/catalog/feature_set/team%2Ffeatures", &features);
     let model = json!({ "inputs": ["feature_set:team/features", "data_source:gone"] });
     well(&world, "POST", "/api/v1/catalog/model/sum", &model);
@@ -179,11 +184,18 @@ fn a_run_says_who_served_it_what_applied_and_what_it_made() {
     assert_eq!(gone["version"], Json::Null);
 
     let shown = page(&world, &format!("/ui/runs/{uid}"));
-    for words in ["/ui/plugins/packages/pegboard-fixture-good", "/ui/artifacts/feature_set/team%2Ffeatures?version=1", "4 of 4", "by-team"] {
+    for words in
+        ["/ui/plugins/packages/pegboard-fixture-good", "/ui/artifacts/feature_set/team%2Ffeatures?version=1", "4 of 4", "by-team"]
+    {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let shown = page(&world, "/ui/artifacts/feature_set/team%2Ffeatures");
-    for words in [&format!("/ui/runs/{uid}"), "/ui/workflows/sums", "/ui/plugins/packages/pegboard-fixture-good", "/ui/artifacts/data_source/raw"] {
+    for words in [
+        &format!("/ui/runs/{uid}"),
+        "/ui/workflows/sums",
+        "/ui/plugins/packages/pegboard-fixture-good",
+        "/ui/artifacts/data_source/raw",
+    ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let listed = world.get("/api/v1/workflows?runs=5");
@@ -224,9 +236,7 @@ fn long_logs_are_read_from_their_end() {
 #[test]
 fn a_dry_run_says_what_would_change_and_changes_nothing() {
     let world = World::new();
-    let text = |target: &str| {
-        json!({ "kind": "workflow", "metadata": { "name": "w" }, "spec": { "stages": [{ "name": "a", "target": target }] } })
-    };
+    let text = |target: &str| json!({ "kind": "workflow", "metadata": { "name": "w" }, "spec": { "stages": [{ "name": "a", "target": target }] } });
     let made = well(&world, "POST", "/api/v1/apply?dry_run=true", &text("m.f"));
     assert_eq!((&made["applied"][0]["created"], &made["applied"][0]["unchanged"]), (&json!(true), &json!(false)));
     assert!(made["applied"][0]["diff"].as_str().unwrap().contains("+  name: w"), "{made}");
@@ -241,7 +251,8 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
     assert!(diff.contains("-      target: m.f\n") && diff.contains("+      target: m.g\n"), "{diff}");
     assert_eq!(other["applied"][0]["workflow"]["updated_at"], stored["updated_at"]);
     assert_eq!(world.get("/api/v1/workflows/w"), stored);
-    let (status, refused) = ask(&world, "POST", "/api/v1/apply?dry_run=true", &json!({ "kind": "workflow", "metadata": { "name": "w" } }));
+    let (status, refused) =
+        ask(&world, "POST", "/api/v1/apply?dry_run=true", &json!({ "kind": "workflow", "metadata": { "name": "w" } }));
     assert_eq!(status, 400);
     assert!(refused["error"]["message"].as_str().unwrap().contains("line 1, column 1"), "{refused}");
     let document = world.get("/api/v1/workflows/w/document");
