@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::ask::{Ask, ask};
 use super::template::{WITH_MEDIA, html};
-use crate::access::{How, Identity, Routes, get};
+use crate::access::{Access, How, Identity, Routes, get};
 use crate::app::App;
 use crate::dashboard::{cookies, theme};
 use crate::error::ApiError;
@@ -75,7 +75,9 @@ pub(super) fn route(page: &'static Page, api: Router<App>) -> Routes {
         let api = api.with_state(app.clone());
         show(page, &app, &api, Viewer::of(&extensions), parameters, query, &uri, &headers).await
     };
-    Routes::new().route(page.path, get(handler))
+    // Of an administrator's pages nothing could be shown to anybody else.
+    let access = if page.section == "admin" { Access::Admin } else { Access::Viewer };
+    Routes::new().route(page.path, get(handler).needs(access))
 }
 
 #[expect(clippy::too_many_arguments, reason = "what a request is made of, taken apart once")]
