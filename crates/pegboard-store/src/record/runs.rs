@@ -192,10 +192,7 @@ mod tests {
         let explain: &'static str = format!("explain query plan {RECENT}").leak();
         let plan = records.read(explain, vec![Cell::Null]).await.unwrap();
         let plan: Vec<_> = plan.iter().map(|row| row.text(3).unwrap()).collect();
-        assert!(
-            plan.iter().any(|step| *step == "SEARCH runs USING INDEX runs_by_workflow (workflow=? AND ordinal>?)"),
-            "{plan:?}"
-        );
+        assert!(plan.contains(&"SEARCH runs USING INDEX runs_by_workflow (workflow=? AND ordinal>?)"), "{plan:?}");
         assert!(plan.iter().any(|step| step.contains("SEARCH older USING COVERING INDEX runs_by_workflow")), "{plan:?}");
     }
 }
