@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use pegboard_engine::{HostedPlugin, Invocation, Preparation};
-use pegboard_model::{Error, ErrorKind, Failure, PluginName};
+use pegboard_model::{Error, ErrorKind, Failure};
 use rust_embed::Embed;
 use serde_json::Value as Json;
 
