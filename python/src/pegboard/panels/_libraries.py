@@ -13,7 +13,7 @@ from dash import _dash_renderer, dash_table, dcc, html
 from dash.development.base_component import ComponentRegistry
 
 from pegboard.panels._encode import object_of
-from pegboard.panels._package import is_original, workbench_version
+from pegboard.panels._package import is_ours, workbench_version
 
 __all__ = ["libraries", "served"]
 
@@ -32,7 +32,7 @@ def served(_: dict[str, Any]) -> bytes:
     found = libraries(frozenset())
     found["versions"]["workbench"] = workbench_version()
     # Browsers get themes, as everything else, from an environment with ours.
-    return object_of(**found, themes=[] if is_original() else _themes())
+    return object_of(**found, themes=_themes() if is_ours() else [])
 
 
 def libraries(without: Iterable[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any, Final
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "contained_error",
     "crash_values",
     "is_original",
+    "is_ours",
     "method_of",
     "page_view",
     "plugin_interface",
@@ -44,6 +46,11 @@ def is_original() -> bool:
     """Whether it is not ours."""
     found = workbench_version()
     return found is not None and not found.endswith(OURS)
+
+
+def is_ours() -> bool:
+    """Whether it is Pegboard's own; an environment may have none at all."""
+    return not is_original() and find_spec("workbench") is not None
 
 
 def plugin_interface() -> Any:

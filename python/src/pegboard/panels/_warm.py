@@ -18,14 +18,14 @@ from dash import dcc, html
 
 from pegboard.panels import _page, _worker  # noqa: F401  (all of the worker)
 from pegboard.panels._encode import text_of
-from pegboard.panels._package import is_original
+from pegboard.panels._package import is_ours
 from pegboard.panels._site import park_site
 
 __all__: list[str] = []
 
 
 def _warm_up() -> None:
-    figure = go.Figure() if is_original() else _themed()
+    figure = _themed() if is_ours() else go.Figure()
     text_of(html.Div([dcc.Graph(figure=figure), dbc.Row(dbc.Col(dcc.Dropdown(["a"])))]))
     pd.DataFrame({"x": [1, 2], "z": ["a", "b"]}).groupby("z").mean(numeric_only=True)
     park_site(_worker.DASHBOARD)
