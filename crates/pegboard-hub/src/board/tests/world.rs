@@ -65,7 +65,7 @@ impl World {
                         self.prepared.push(session.id);
                         self.board.prepared(session.id, "{}", vec!["api-key".into()], None, self.now, &mut effects);
                     }
-                    Effect::Forget { .. } | Effect::Room => {}
+                    Effect::Forget { .. } | Effect::Room | Effect::Light { .. } => {}
                 }
             }
         }
