@@ -39,22 +39,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
 /// address in a page longer for nothing.
 fn format(out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
     match value.as_str() {
-        Some(text) if state.auto_escape() == AutoEscape::Html && !value.is_safe() => {
-            let mut rest = text;
-            while let Some(position) = rest.find(['&', '<', '>', '"', '\'']) {
-                let (plain, special) = rest.split_at(position);
-                out.write_str(plain)?;
-                out.write_str(match special.as_bytes()[0] {
-                    b'&' => "&amp;",
-                    b'<' => "&lt;",
-                    b'>' => "&gt;",
-                    b'"' => "&quot;",
-                    _ => "&#39;",
-                })?;
-                rest = &special[1..];
-            }
-            Ok(out.write_str(rest)?)
-        }
+        Some(text) if state.auto_escape() == AutoEscape::Html && !value.is_safe() => Ok(out.write_str(&words::escaped(text))?),
         _ => escape_formatter(out, state, value),
     }
 }
