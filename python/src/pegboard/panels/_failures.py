@@ -68,7 +68,7 @@ def _hint(error: BaseException, message: str, file: str | None) -> str | None:
         return "mend that line and save the file"
     if isinstance(error, SystemExit):
         if is_original():
-            return "the original `workbench` leaves when its settings lack something: start the server with `WORKBENCH_BUCKET`"
+            return "the original `workbench` leaves when `WORKBENCH_BUCKET` or a valid license is missing: the server's log has its words"
         return "take `sys.exit` out, or put it below `if __name__ == '__main__':`"
     if isinstance(error, ModuleNotFoundError) and error.name:
         top = error.name.partition(".")[0]
