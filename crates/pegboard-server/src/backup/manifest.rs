@@ -108,7 +108,9 @@ impl Part {
             "objects" => Self::Object(percent_decode_str(rest).decode_utf8().ok()?.into_owned()),
             "files" => {
                 let path = Path::new(rest);
-                let inside = path.components().all(|piece| matches!(piece, Component::Normal(_))) && !rest.contains('\0');
+                let inside = path.components().all(|piece| matches!(piece, Component::Normal(_)))
+                    && !rest.contains('\0')
+                    && rest.split('/').all(|piece| !piece.is_empty());
                 let first = path.components().next()?.as_os_str().to_str()?;
                 (inside && KEPT.contains(&first)).then(|| Self::File(path.to_owned()))?
             }
