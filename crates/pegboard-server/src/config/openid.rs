@@ -4,7 +4,7 @@ use pegboard_model::{Error, OrganizationRole};
 
 use super::values::Values;
 
-/// Settings of the section `server.openid`.
+/// Settings of the section `[server.openid]`.
 #[derive(Clone, Debug)]
 pub struct OpenidSettings {
     /// The provider's address, as its documents call it, without a slash at the end.
