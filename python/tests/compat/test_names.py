@@ -60,7 +60,7 @@ def test_listed_names_import(module: str):
 def test_wheel_offers_the_extras_of_the_page(tmp_path: Path):
     from pegboard import _wheel
 
-    lines = _wheel.requires("1", _wheel.FLOWDAPT_EXTRAS)
+    lines = [_wheel.needs("1"), *_wheel.optional(_wheel.FLOWDAPT_EXTRAS)]
     page = PAGE.read_text("utf-8")
     for extra, requirements in _wheel.FLOWDAPT_EXTRAS.items():
         assert f"Provides-Extra: {extra}" in lines
