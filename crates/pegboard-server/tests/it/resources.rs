@@ -55,7 +55,7 @@ fn one_file_holds_all_kinds_and_each_is_listed_shown_and_deleted() {
     assert!(triggers.contains("run hello") && triggers.contains(":00:00"), "{triggers}");
     for (kind, name) in [("workflow", "hello"), ("config", "shared"), ("trigger", "hourly")] {
         let document = world.run(&["show", kind, name]).well().stdout;
-        let file = world.file("again.json", &document);
+        let file = world.file("again.yaml", &document);
         let applied = world.run(&["apply", &file]).well();
         assert_eq!(applied.stdout, format!("{kind} {name} unchanged\n"));
         assert_eq!(world.run(&["show", kind, name]).well().stdout, document);

@@ -71,6 +71,9 @@ fn what_had_finished_when_the_server_was_killed_is_not_called_again() {
     let (status, refused) = post(&world, &format!("/api/v1/runs/{name}/resume"));
     assert_eq!((status, &refused["error"]["code"]), (409, &json!("run-not-resumable")), "{refused}");
     until("the last stage", || calls(&world).contains(&"last".to_owned()).then_some(()));
+    // Results are kept while the run goes on: all three of them before the kill.
+    let kept = world.data().join("objects/cache");
+    until("the kept results", || (std::fs::read_dir(&kept).map_or(0, Iterator::count) >= 3).then_some(()));
     world.kill();
     world.start();
     let cut = world.get(&format!("/api/v1/runs/{name}"));

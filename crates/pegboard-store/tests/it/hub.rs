@@ -182,9 +182,9 @@ async fn lists_take_every_combination() {
     on_each(|world| async move {
         let store = world.store;
         let (plugins, projects) = ([HubId::random(), HubId::random()], [HubId::random(), HubId::random()]);
-        let mut all = Vec::new();
+        let (ours, mut all) = (HubId::random(), Vec::new());
         for number in 0..16 {
-            let mut one = session(plugins[number % 2], Some(projects[number / 2 % 2]));
+            let mut one = Session { organization: ours, ..session(plugins[number % 2], Some(projects[number / 2 % 2])) };
             if number % 4 < 2 {
                 one.state = SessionState::Failed;
             }
@@ -195,7 +195,7 @@ async fn lists_take_every_combination() {
         store.create_session(&elsewhere).await.unwrap();
         for bits in 0..16 {
             let filter = SessionFilter {
-                organization: Some(all[0].organization),
+                organization: Some(ours),
                 plugin: (bits & 8 > 0).then_some(plugins[0]),
                 project: (bits & 4 > 0).then_some(projects[0]),
                 state: (bits & 2 > 0).then_some(SessionState::Failed),

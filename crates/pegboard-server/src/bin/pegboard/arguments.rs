@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use pegboard_model::Error;
 use pegboard_server::config::{FlagValue, Sources};
 
 use crate::administration::AdministrationCommand;
+use crate::dev::DevArguments;
 use crate::failure::CommandFailure;
 use crate::new::NewCommand;
 use crate::people::{AuditArguments, UserCommand};
+use crate::plugin::InstallArguments;
 use crate::project::{KeyCommand, ProjectCommand, StorageCommand};
+use crate::resources::ResourceKind;
 use crate::runs::LogSelection;
 
 use crate::catalog::arguments::CatalogCommand;
@@ -148,7 +151,7 @@ pub(crate) enum Command {
     },
     /// Print a workflow, config or trigger as a document that can be applied again.
     #[command(
-        after_help = "Examples:\n  pegboard show workflow train\n  pegboard show trigger nightly > nightly.json && pegboard apply nightly.json\n\nJSON is YAML, too. With --json it prints the server's answer: uid, times and how a trigger fared."
+        after_help = "Examples:\n  pegboard show workflow train\n  pegboard show trigger nightly > nightly.yaml && pegboard apply nightly.yaml\n\nWith --json it prints the server's answer: uid, times and how a trigger fared."
     )]
     Show {
         /// What it is.
@@ -302,69 +305,6 @@ pub(crate) enum Command {
     },
 }
 
-/// Kinds of stored documents.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum ResourceKind {
-    #[value(alias = "workflows")]
-    Workflow,
-    #[value(alias = "configs")]
-    Config,
-    #[value(aliases = ["triggers", "trigger_rule"])]
-    Trigger,
-}
-
-impl ResourceKind {
-    /// As people say it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Workflow => "workflow",
-            Self::Config => "config",
-            Self::Trigger => "trigger",
-        }
-    }
-
-    /// As URLs say it.
-    pub(crate) fn path(self) -> &'static str {
-        match self {
-            Self::Workflow => "workflows",
-            Self::Config => "configs",
-            Self::Trigger => "triggers",
-        }
-    }
-
-    /// As documents say it.
-    pub(crate) fn document(self) -> &'static str {
-        match self {
-            Self::Trigger => "trigger_rule",
-            other => other.word(),
-        }
-    }
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct DevArguments {
-    /// The workflow to run; not needed when there is only one.
-    pub(crate) workflow: Option<String>,
-    /// One key of the input; the value is JSON when it reads as JSON, else text.
-    #[arg(long, short, value_name = "KEY=VALUE", value_parser = pair)]
-    pub(crate) input: Vec<(String, String)>,
-    /// The plugin's folder, the one with `pyproject.toml`.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) directory: PathBuf,
-    /// Use this server instead of starting one.
-    #[arg(long, conflicts_with_all = ["listen", "data"])]
-    pub(crate) url: Option<String>,
-    /// Where the server listens [default: a free port of 127.0.0.1].
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) listen: Option<String>,
-    /// The server's data directory [default: `.pegboard` in the plugin's folder].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// Stop after the first run; exits with 1 when it fails.
-    #[arg(long)]
-    pub(crate) once: bool,
-}
-
 #[derive(Subcommand, Debug)]
 pub(crate) enum PluginCommand {
     /// Look at one plugin and its workers.
@@ -431,23 +371,6 @@ pub(crate) struct ClientArguments {
     /// A file with nothing but a key.
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     pub(crate) key_file: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct InstallArguments {
-    /// A requirement, the path of a project folder or wheel, or a `git+` URL.
-    pub(crate) requirement: String,
-    /// Package index instead of the default one.
-    #[arg(long, value_name = "URL")]
-    pub(crate) index_url: Option<String>,
-    /// Install a folder in place: its files are what runs.
-    #[arg(long, short)]
-    pub(crate) editable: bool,
-    /// Install the real `flowdapt` distribution where the plugin requires it, instead of the compatibility package.
-    #[arg(long)]
-    pub(crate) original_flowdapt: bool,
-    #[command(flatten)]
-    pub(crate) client: ClientArguments,
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clap::Args;
 use pegboard_model::Error;
 use pegboard_server::Settings;
 use pegboard_server::config::Sources;
@@ -13,13 +14,37 @@ use pegboard_server::shape::{InstallBody, PluginAnswer, PluginList, RunAnswer, R
 use serde_json::Map;
 
 use crate::apply::{self, apply_text};
-use crate::arguments::DevArguments;
+use crate::arguments::pair;
 use crate::client::{Client, key_of_this_machine};
 use crate::failure::{CommandFailure, FAILED, NO_SERVER};
 use crate::output::{Output, duration};
 use crate::start::Server;
 use crate::watch::{Changes, Watch, documents};
 use crate::{plugin, run, serve};
+
+#[derive(Args, Debug)]
+pub(crate) struct DevArguments {
+    /// The workflow to run; not needed when there is only one.
+    pub(crate) workflow: Option<String>,
+    /// One key of the input; the value is JSON when it reads as JSON, else text.
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) input: Vec<(String, String)>,
+    /// The plugin's folder, the one with `pyproject.toml`.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// Use this server instead of starting one.
+    #[arg(long, conflicts_with_all = ["listen", "data"])]
+    pub(crate) url: Option<String>,
+    /// Where the server listens [default: a free port of 127.0.0.1].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// The server's data directory [default: `.pegboard` in the plugin's folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Stop after the first run; exits with 1 when it fails.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
 
 pub(crate) async fn dev(mut settings: Settings, arguments: &DevArguments, output: &Output) -> Result<(), CommandFailure> {
     let folder = folder(&arguments.directory)?;

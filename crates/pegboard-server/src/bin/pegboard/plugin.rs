@@ -3,16 +3,34 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use clap::Args;
 use futures::StreamExt as _;
 use pegboard_model::Error;
 use pegboard_server::shape::{InstallBody, InstallNews, PluginAnswer, PluginList, UpgradeBody};
 use reqwest::Response;
 use serde_json::{Map, Value as Json};
 
-use crate::arguments::InstallArguments;
+use crate::arguments::ClientArguments;
 use crate::client::Client;
 use crate::failure::CommandFailure;
 use crate::output::{Output, Steps, instant};
+
+#[derive(Args, Debug)]
+pub(crate) struct InstallArguments {
+    /// A requirement, the path of a project folder or wheel, or a `git+` URL.
+    pub(crate) requirement: String,
+    /// Package index instead of the default one.
+    #[arg(long, value_name = "URL")]
+    pub(crate) index_url: Option<String>,
+    /// Install a folder in place: its files are what runs.
+    #[arg(long, short)]
+    pub(crate) editable: bool,
+    /// Install the real `flowdapt` distribution where the plugin requires it, instead of the compatibility package.
+    #[arg(long)]
+    pub(crate) original_flowdapt: bool,
+    #[command(flatten)]
+    pub(crate) client: ClientArguments,
+}
 
 pub(crate) async fn install(client: &Client, arguments: &InstallArguments, output: &Output) -> Result<(), CommandFailure> {
     let body = InstallBody {

@@ -1,17 +1,45 @@
 //! `pegboard workflows`, `configs`, `triggers`, `show` and `delete`.
 
-use pegboard_server::shape::{ConfigAnswer, ConfigList, TriggerAnswer, TriggerList, WorkflowAnswer, WorkflowList};
-use serde_json::{Map, Value as Json, json};
+use clap::ValueEnum;
+use pegboard_server::shape::{
+    ConfigAnswer, ConfigList, DocumentAnswer, TriggerAnswer, TriggerList, WorkflowAnswer, WorkflowList,
+};
+use serde_json::Value as Json;
 
-use crate::arguments::ResourceKind;
 use crate::client::Client;
 use crate::failure::CommandFailure;
 use crate::output::{Output, instant};
 
-/// Keys of an answer that belong to the metadata of a document.
-const METADATA: [&str; 5] = ["name", "uid", "created_at", "updated_at", "annotations"];
-/// Keys that the server makes up for readers; no document has them.
-const MADE_UP: [&str; 5] = ["last_fired_at", "next", "fired", "problem", "held_back_until"];
+/// Kinds of stored documents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ResourceKind {
+    #[value(alias = "workflows")]
+    Workflow,
+    #[value(alias = "configs")]
+    Config,
+    #[value(aliases = ["triggers", "trigger_rule"])]
+    Trigger,
+}
+
+impl ResourceKind {
+    /// As people say it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Workflow => "workflow",
+            Self::Config => "config",
+            Self::Trigger => "trigger",
+        }
+    }
+
+    /// As URLs say it.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Workflow => "workflows",
+            Self::Config => "configs",
+            Self::Trigger => "triggers",
+        }
+    }
+}
 
 pub(crate) async fn workflows(client: &Client, output: &Output) -> Result<(), CommandFailure> {
     let answer: WorkflowList = client.get(&["workflows"], &[]).await?;
@@ -67,11 +95,12 @@ pub(crate) async fn triggers(client: &Client, output: &Output) -> Result<(), Com
 
 /// Prints the document, so that it can be changed and applied again.
 pub(crate) async fn show(client: &Client, kind: ResourceKind, name: &str, output: &Output) -> Result<(), CommandFailure> {
-    let answer: Map<String, Json> = client.get(&[kind.path(), name], &[]).await?;
     if output.json {
+        let answer: Json = client.get(&[kind.path(), name], &[]).await?;
         output.data(&answer);
     } else {
-        output.data(&document(kind, answer));
+        let document: DocumentAnswer = client.get(&[kind.path(), name, "document"], &[]).await?;
+        output.raw(&document.text);
     }
     Ok(())
 }
@@ -84,46 +113,6 @@ pub(crate) async fn delete(client: &Client, kind: ResourceKind, name: &str, outp
         output.note(&format!("{} {name} deleted", kind.word()));
     }
     Ok(())
-}
-
-/// An answer as the document that it was made from.
-fn document(kind: ResourceKind, answer: Map<String, Json>) -> Json {
-    let mut spec = Map::new();
-    let (mut name, mut annotations) = (Json::Null, Json::Null);
-    for (key, mut value) in answer {
-        match key.as_str() {
-            "name" => name = value,
-            "annotations" => annotations = value,
-            key if METADATA.contains(&key) || MADE_UP.contains(&key) => {}
-            "stages" => {
-                // What nobody set says nothing.
-                let stages = value.as_array_mut().into_iter().flatten().filter_map(Json::as_object_mut);
-                stages.for_each(|stage| stage.retain(|_, value| !is_empty(value)));
-                spec.insert(key, value);
-            }
-            _ => {
-                spec.insert(key, value);
-            }
-        }
-    }
-    if let Some(annotations) = annotations.as_object_mut() {
-        annotations.retain(|key, _| !key.starts_with("flowdapt.ai/"));
-    }
-    let mut metadata = json!({ "name": name });
-    if !is_empty(&annotations) {
-        metadata["annotations"] = annotations;
-    }
-    json!({ "kind": kind.document(), "metadata": metadata, "spec": spec })
-}
-
-fn is_empty(value: &Json) -> bool {
-    match value {
-        Json::Null => true,
-        Json::String(text) => text.is_empty(),
-        Json::Array(items) => items.is_empty(),
-        Json::Object(entries) => entries.is_empty(),
-        Json::Bool(_) | Json::Number(_) => false,
-    }
 }
 
 /// `workflow train`, `group=examples or team=a`, `-`.
@@ -148,25 +137,9 @@ fn action(trigger: &TriggerAnswer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn a_shown_document_is_what_was_applied() {
-        let answer = json!({
-            "name": "w", "uid": "u", "created_at": "a", "updated_at": "b", "annotations": { "flowdapt.ai/x": "1", "team": "a" },
-            "stages": [{ "name": "a", "type": "simple", "target": "m.f", "description": "", "depends_on": [], "timeout": null }],
-        });
-        assert_eq!(
-            document(ResourceKind::Workflow, answer.as_object().unwrap().clone()),
-            json!({ "kind": "workflow", "metadata": { "name": "w", "annotations": { "team": "a" } },
-                    "spec": { "stages": [{ "name": "a", "type": "simple", "target": "m.f" }] } })
-        );
-        let answer = json!({ "name": "t", "annotations": {}, "type": "schedule", "rule": ["@daily"], "next": ["x"], "fired": 0 });
-        assert_eq!(
-            document(ResourceKind::Trigger, answer.as_object().unwrap().clone()),
-            json!({ "kind": "trigger_rule", "metadata": { "name": "t" }, "spec": { "type": "schedule", "rule": ["@daily"] } })
-        );
-    }
+    use super::*;
 
     #[test]
     fn selectors_in_a_word() {

@@ -2,31 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use super::{ESCAPED, HOSTILE, ask, page};
 use crate::support::{World, until};
-
-/// Asks with a JSON body; status and answer.
-#[track_caller]
-fn ask(world: &World, method: &str, path: &str, body: &Json) -> (u16, Json) {
-    let body = body.to_string();
-    let (status, _, answer) = world.http(&format!(
-        "{method} {path} HTTP/1.0\nHost: localhost\nContent-Type: application/json\nContent-Length: {}\n\n{body}",
-        body.len()
-    ));
-    (status, serde_json::from_str(&answer).unwrap_or(Json::Null))
-}
-
-#[track_caller]
-fn page(world: &World, path: &str) -> String {
-    let (status, head, body) = world.http(&format!("GET {path} HTTP/1.0\nHost: localhost\nAccept: text/html\n\n"));
-    assert_eq!(status, 200, "{path}: {body}");
-    assert!(head.contains("content-security-policy") && !head.contains("unsafe"), "{head}");
-    for never in [" style=\"", "<script>", " onclick", " onerror=\"", "\"javascript:"] {
-        assert!(!body.contains(never), "{never} in {path}");
-    }
-    body
-}
-
-const HOSTILE: &str = "<script>alert(1)</script>\"'&{{ 7*7 }}";
 
 #[track_caller]
 fn create(world: &World, kind: &str, name: &str) -> String {
@@ -50,23 +27,22 @@ fn hostile_records_are_text_on_every_page() {
     let schema = json!({ "tools": [{ "tool": "bounding-box", "title": HOSTILE, "schemaId": "s-1" }] });
     assert_eq!(ask(&world, "PUT", &format!("/api/v1/projects/{project}/schema"), &schema).0, 200);
     assert_eq!(ask(&world, "POST", &format!("/api/v1/projects/{project}/batches"), &json!({ "name": HOSTILE })).0, 200);
-    let escaped = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;{{ 7*7 }}";
     for kind in ["export", "model", "batch_model", "file_explorer", "markdown_generator", "input"] {
         let id = create(&world, kind, &format!("{HOSTILE} {kind}"));
         let preset = json!({ "project": project, "plugin": id, "name": HOSTILE, "config": "{}" });
         assert_eq!(ask(&world, "POST", "/api/v1/hub/presets", &preset).0, 200);
         let shown = page(&world, &format!("/ui/plugins/hub/{id}"));
-        assert!(shown.contains(escaped) && shown.contains("<h1>Heading</h1>") && shown.contains(&id), "{kind}");
+        assert!(shown.contains(ESCAPED) && shown.contains("<h1>Heading</h1>") && shown.contains(&id), "{kind}");
         assert!(shown.contains("from imerit_ango.plugins import") && shown.contains("from pegboard.hub import"));
         let run = page(&world, &format!("/ui/plugins/hub/{id}/run?project={project}"));
-        assert!(run.contains(escaped) && run.contains("preset-save"), "{kind}");
+        assert!(run.contains(ESCAPED) && run.contains("preset-save"), "{kind}");
         assert_eq!(run.contains("id=\"pairs\""), kind.ends_with("model"), "{kind}: class mapping");
         assert_eq!(run.contains("id=\"browser\""), kind == "file_explorer", "{kind}: folders");
         assert_eq!(run.contains("id=\"template\""), kind == "markdown_generator", "{kind}: template");
         assert_eq!(run.contains("name=\"stage\""), kind == "export", "{kind}: stages");
     }
     for path in ["/ui/plugins", "/ui/plugins/development"] {
-        assert!(page(&world, path).contains(escaped), "{path}");
+        assert!(page(&world, path).contains(ESCAPED), "{path}");
     }
 }
 

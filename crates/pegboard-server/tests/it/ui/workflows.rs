@@ -2,36 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use super::{ESCAPED, HOSTILE, ask, page, well};
 use crate::support::{World, until};
-
-/// Asks with a JSON body; status and answer.
-#[track_caller]
-fn ask(world: &World, method: &str, path: &str, body: &Json) -> (u16, Json) {
-    let body = body.to_string();
-    let (status, _, answer) = world.http(&format!(
-        "{method} {path} HTTP/1.0\nHost: localhost\nContent-Type: application/json\nContent-Length: {}\n\n{body}",
-        body.len()
-    ));
-    (status, serde_json::from_str(&answer).unwrap_or(Json::Null))
-}
-
-#[track_caller]
-fn well(world: &World, method: &str, path: &str, body: &Json) -> Json {
-    let (status, answer) = ask(world, method, path, body);
-    assert_eq!(status, 200, "{method} {path}: {answer}");
-    answer
-}
-
-#[track_caller]
-fn page(world: &World, path: &str) -> String {
-    let (status, head, body) = world.http(&format!("GET {path} HTTP/1.0\nHost: localhost\nAccept: text/html\n\n"));
-    assert_eq!(status, 200, "{path}: {body}");
-    assert!(head.contains("content-security-policy") && !head.contains("unsafe"), "{head}");
-    for never in [" style=\"", "<script>", " onclick", " onerror=\"", "\"javascript:"] {
-        assert!(!body.contains(never), "{never} in {path}");
-    }
-    body
-}
 
 /// Waits for the end of a run; the run.
 #[track_caller]
@@ -47,9 +19,6 @@ fn run(world: &World, workflow: &str, input: &Json) -> Json {
     let run = well(world, "POST", "/api/v1/runs", &json!({ "workflow": workflow, "input": input }));
     ended(world, run["uid"].as_str().unwrap())
 }
-
-const HOSTILE: &str = "<script>alert(1)</script>\"'&{{ 7*7 }}";
-const ESCAPED: &str = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;{{ 7*7 }}";
 
 #[test]
 fn hostile_words_are_text_on_every_page() {

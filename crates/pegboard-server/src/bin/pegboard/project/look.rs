@@ -4,6 +4,7 @@ use std::path::Path;
 
 use pegboard_model::Error;
 use pegboard_server::shape::{BatchAnswer, BatchBody, ProjectAnswer, ProjectBody, ProjectList, TaskList};
+use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use super::files::read_text;
@@ -28,6 +29,19 @@ pub(super) async fn create(
     Ok(())
 }
 
+/// One page of a list, perhaps only of what a word asks for.
+async fn page<T: DeserializeOwned>(
+    client: &Client,
+    path: &[&str],
+    only: Option<(&str, &str)>,
+    skip: u64,
+    limit: usize,
+) -> Result<T, CommandFailure> {
+    let (skip, limit) = (skip.to_string(), limit.to_string());
+    let query: Vec<_> = [("skip", skip.as_str()), ("limit", limit.as_str())].into_iter().chain(only).collect();
+    client.get(path, &query).await
+}
+
 pub(super) async fn list(
     client: &Client,
     name: Option<&str>,
@@ -35,10 +49,7 @@ pub(super) async fn list(
     limit: usize,
     output: &Output,
 ) -> Result<(), CommandFailure> {
-    let (skipped, most) = (skip.to_string(), limit.to_string());
-    let mut page = vec![("skip", skipped.as_str()), ("limit", most.as_str())];
-    page.extend(name.map(|name| ("name", name)));
-    let list: ProjectList = client.get(&["projects"], &page).await?;
+    let list: ProjectList = page(client, &["projects"], name.map(|name| ("name", name)), skip, limit).await?;
     if output.json {
         output.data(&list);
         return Ok(());
@@ -171,10 +182,7 @@ pub(super) async fn tasks(
     limit: usize,
     output: &Output,
 ) -> Result<(), CommandFailure> {
-    let (skipped, most) = (skip.to_string(), limit.to_string());
-    let mut page = vec![("skip", skipped.as_str()), ("limit", most.as_str())];
-    page.extend(stage.map(|stage| ("stage", stage)));
-    let list: TaskList = client.get(&["projects", id, "tasks"], &page).await?;
+    let list: TaskList = page(client, &["projects", id, "tasks"], stage.map(|stage| ("stage", stage)), skip, limit).await?;
     if output.json {
         output.data(&list);
         return Ok(());
