@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chromiumoxide::cdp::browser_protocol::emulation::{MediaFeature, SetDeviceMetricsOverrideParams};
-use chromiumoxide::cdp::browser_protocol::network::{CookieParam, EventResponseReceived};
+use chromiumoxide::cdp::browser_protocol::network::{CookieParam, EventResponseReceived, SetCacheDisabledParams};
 use chromiumoxide::cdp::js_protocol::runtime::{
     ConsoleApiCalledType, EvaluateParams, EventConsoleApiCalled, EventExceptionThrown,
 };
@@ -118,6 +118,11 @@ impl Browser {
     pub(crate) fn be_wide(&self, width: i64, height: i64) {
         let size = SetDeviceMetricsOverrideParams::new(width, height, 1.0, width < 600);
         self.runtime.block_on(self.page.execute(size)).unwrap();
+    }
+
+    /// From now on nothing is taken from the cache: each visit is a first one.
+    pub(crate) fn forget_everything(&self) {
+        self.runtime.block_on(self.page.execute(SetCacheDisabledParams::new(true))).unwrap();
     }
 
     /// What the viewer's system prefers, and the theme that the viewer has chosen: `dark` or `light`.

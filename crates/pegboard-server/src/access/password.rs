@@ -14,7 +14,7 @@ use super::token;
 
 /// Hashes that are worked on at once: each takes 19 MiB and a core.
 const AT_ONCE: usize = 2;
-/// Least and most bytes of a password.
+/// Fewest characters and most bytes of a password.
 const SHORTEST: usize = 10;
 const LONGEST: usize = 1024;
 
@@ -82,7 +82,7 @@ pub(super) fn check(password: &str, email: &str) -> Result<(), Error> {
     let distinct: std::collections::HashSet<char> = password.chars().collect();
     let name = email.split('@').next().unwrap_or_default();
     match password.len() {
-        length if length < SHORTEST => wrong(format!("the password has fewer than {SHORTEST} characters")),
+        _ if password.chars().count() < SHORTEST => wrong(format!("the password has fewer than {SHORTEST} characters")),
         length if length > LONGEST => wrong(format!("the password has more than {LONGEST} bytes")),
         _ if password.eq_ignore_ascii_case(email) => wrong("the password is the email address".to_owned()),
         _ if distinct.len() < 4 || password.eq_ignore_ascii_case(&name.repeat(2)) => {
@@ -113,6 +113,7 @@ mod tests {
         for (password, good) in [
             ("a long sentence", true),
             ("short", false),
+            ("пароль", false),
             ("aaaaaaaaaaaaaaaa", false),
             ("Ann@Example.org", false),
             ("пароль длинный", true),

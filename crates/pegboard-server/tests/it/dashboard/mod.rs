@@ -3,7 +3,7 @@
 mod bad;
 mod browser;
 #[path = "../../../examples/screenshots/browser.rs"]
-mod devtools;
+pub(crate) mod devtools;
 mod exchanges;
 mod heavy;
 mod many;

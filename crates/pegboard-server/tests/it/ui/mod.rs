@@ -1,5 +1,6 @@
 //! Pages, as a browser without scripts would be shown them.
 
+mod every;
 mod hub;
 mod projects;
 mod story;

@@ -1,15 +1,13 @@
 //! The whole story in one browser: a plugin of one's own hung up, run and its export had; a panel edited while it is looked at; a workflow
-//! followed to its model. And a look at every page with axe-core's eyes.
+//! followed to its model.
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use serde_json::json;
 
 use crate::dashboard::{Dashboard, browser, panel};
 use crate::hub::clients::{NEWEST, python};
-use crate::support::root;
 
 const STAGES: &str = "
 from pegboard.catalog import RunResults, catalog
@@ -92,83 +90,4 @@ fn a_team_hangs_up_plugins_and_follows_them_in_a_browser() {
     browser.until("(() => { const link = document.querySelector('main a[href*=\"/ui/dash/models?name=gamma\"]'); link?.click(); return link !== null; })()");
     browser.sees("other words for gamma");
     assert_eq!(browser.errors(), Vec::<String>::new());
-}
-
-/// The script of axe-core, as the package index has it.
-fn axe() -> &'static str {
-    static AXE: OnceLock<String> = OnceLock::new();
-    AXE.get_or_init(|| {
-        let folder = root().join("target/axe");
-        let file = folder.join("axe_playwright_python/axe.min.js");
-        if !file.is_file() {
-            let place = folder.to_string_lossy().into_owned();
-            let package = "axe-playwright-python==0.1.8";
-            #[expect(clippy::disallowed_methods, reason = "a test gets its tool as a developer would")]
-            let got = Command::new("python3")
-                .args(["-m", "pip", "install", "--quiet", "--no-deps", "--target", &place, package])
-                .output()
-                .unwrap();
-            assert!(got.status.success(), "{}", String::from_utf8_lossy(&got.stderr));
-        }
-        fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-    })
-}
-
-#[test]
-fn no_page_has_a_serious_fault_for_those_who_do_not_see_it_or_use_no_mouse() {
-    let Some(browser) = browser() else { return };
-    let dashboard = Dashboard::with(&[("components/a.py", panel("Seen", "seen", "shown"))]);
-    let world = &dashboard.world;
-    world.install_good();
-    world.workflow("greet", "    - name: greet\n      target: pegboard_fixture_good.hello\n");
-    let run = world.run(&["run", "greet", "--wait", "--json"]).json()["uid"].as_str().unwrap().to_owned();
-    let project = world.run(&["project", "create", "cars", "--json"]).well().json()["id"].as_str().unwrap().to_owned();
-    world.run(&["project", "upload", &project, &world.file("one.txt", "one")]).well();
-    let made = world.run(&["hub", "create", "--type", "export", "--name", "Tables", "--json"]).well().json();
-    let plugin = made["id"].as_str().unwrap();
-    let mut found = Vec::new();
-    for path in [
-        "/ui/".to_owned(),
-        "/ui/plugins".to_owned(),
-        "/ui/plugins/development".to_owned(),
-        "/ui/plugins/packages".to_owned(),
-        "/ui/plugins/panels".to_owned(),
-        "/ui/plugins/packages/pegboard-fixture-good".to_owned(),
-        format!("/ui/plugins/hub/{plugin}"),
-        format!("/ui/plugins/hub/{plugin}/run?project={project}"),
-        "/ui/sessions".to_owned(),
-        "/ui/workflows".to_owned(),
-        "/ui/workflows/greet".to_owned(),
-        "/ui/runs".to_owned(),
-        format!("/ui/runs/{run}"),
-        "/ui/triggers".to_owned(),
-        "/ui/configs".to_owned(),
-        "/ui/artifacts/model/alpha".to_owned(),
-        "/ui/projects".to_owned(),
-        format!("/ui/projects/{project}"),
-        format!("/ui/projects/{project}/assets"),
-        "/ui/admin".to_owned(),
-        "/ui/admin/settings".to_owned(),
-        "/ui/admin/keys".to_owned(),
-        "/ui/admin/storages".to_owned(),
-        "/ui/admin/secrets".to_owned(),
-        "/ui/admin/backup".to_owned(),
-        "/ui/admin/people".to_owned(),
-        "/ui/admin/audit".to_owned(),
-        "/api/docs".to_owned(),
-    ] {
-        for theme in ["light", "dark"] {
-            browser.prefer(theme, &world.url);
-            browser.open(&format!("{}{path}", world.url));
-            browser.until("document.readyState === 'complete'");
-            browser.value(&format!("{}; null", axe()));
-            let faults = browser.value(
-                "axe.run(document, { resultTypes: ['violations'] }).then((result) => result.violations.filter((each) => ['serious', \
-                 'critical'].includes(each.impact)).map((each) => each.id + ': ' + each.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')))",
-            );
-            assert!(faults.is_array(), "{path}: axe did not run: {faults}");
-            found.extend(faults.as_array().into_iter().flatten().map(|fault| format!("{path} {theme}: {fault}")));
-        }
-    }
-    assert!(found.is_empty(), "{}", found.join("\n"));
 }
