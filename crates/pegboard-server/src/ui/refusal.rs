@@ -37,7 +37,7 @@ fn page(app: &App, viewer: &Viewer, headers: &HeaderMap, refused: &Response, err
         _ => "This cannot be shown",
     };
     let status = refused.status();
-    let mut known = frame("", viewer, headers);
+    let mut known = frame(app, "", viewer, headers);
     known.insert("status".to_owned(), json!(status.as_u16()));
     known.insert("title".to_owned(), json!(title));
     known.insert("message".to_owned(), json!(error.message));

@@ -4,6 +4,7 @@ mod clients;
 mod matrix;
 mod openid;
 mod organizations;
+mod pages;
 mod people;
 mod restart;
 mod world;
