@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pegboard_model::{Connector, Error, HubId, PluginLimits, PluginType, Preset, RemotePlugin, Timestamp};
+use pegboard_store::StoreError;
 use serde_json::Value as Json;
 
 use crate::config;
@@ -184,12 +185,15 @@ impl Hub {
         lock(&self.inner.installs).contains(&(organization, plugin))
     }
 
-    /// Changes a record.
+    /// Changes a record; `seen`: only when it still is the one that was changed at this instant.
     ///
     /// # Errors
     /// `hub-plugin-not-found`, `changed-meanwhile`, and those of [`Self::create_plugin`].
-    pub async fn edit_plugin(&self, id: HubId, edit: PluginEdit) -> Result<RemotePlugin, Error> {
+    pub async fn edit_plugin(&self, id: HubId, edit: PluginEdit, seen: Option<Timestamp>) -> Result<RemotePlugin, Error> {
         let mut plugin = self.plugin(id)?;
+        if seen.is_some_and(|seen| seen != plugin.updated_at) {
+            return Err(StoreError::ChangedMeanwhile(plugin.name).into());
+        }
         let seen = plugin.updated_at;
         edit.apply(&mut plugin)?;
         self.replace(plugin, seen).await
