@@ -6,5 +6,7 @@ mod openid;
 mod organizations;
 mod pages;
 mod people;
+mod record;
 mod restart;
+mod streams;
 mod world;

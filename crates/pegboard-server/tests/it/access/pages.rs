@@ -7,6 +7,7 @@ use pegboard_server::{Access, Route, listed_routes};
 use serde_json::{Value as Json, json};
 
 use super::world::Door;
+use crate::dashboard::share_downloads;
 use crate::support::{World, end, root, until};
 
 const SCRIPT: &str = "
@@ -30,16 +31,33 @@ struct Shown {
 impl Shown {
     fn new() -> Self {
         let mut world = World::unstarted();
+        std::fs::create_dir_all(world.data()).unwrap();
+        share_downloads(&world);
         world.start_with(&[("PEGBOARD__SERVER__SIGN_IN", "always")]);
         let admin = Self::own(&world, &["key", "create"]).trim().to_owned();
-        let mut shown =
-            Self { world, admin, project: String::new(), asset: String::new(), plugin: String::new(), session: String::new(), run: String::new() };
+        let mut shown = Self {
+            world,
+            admin,
+            project: String::new(),
+            asset: String::new(),
+            plugin: String::new(),
+            session: String::new(),
+            run: String::new(),
+        };
         let good = root().join("fixtures/plugins/good");
         Self::own(&shown.world, &["install", good.to_str().unwrap()]);
         let stages = json!([{ "name": "greet", "target": "pegboard_fixture_good.hello" }]);
-        shown.well("POST", "/api/v1/apply", &json!({ "kind": "workflow", "metadata": { "name": "greet" }, "spec": { "stages": stages } }));
+        shown.well(
+            "POST",
+            "/api/v1/apply",
+            &json!({ "kind": "workflow", "metadata": { "name": "greet" }, "spec": { "stages": stages } }),
+        );
         let selector = json!({ "kind": "workflow", "type": "name", "value": "greet" });
-        shown.well("POST", "/api/v1/apply", &json!({ "kind": "config", "metadata": { "name": "c" }, "spec": { "selector": selector, "data": {} } }));
+        shown.well(
+            "POST",
+            "/api/v1/apply",
+            &json!({ "kind": "config", "metadata": { "name": "c" }, "spec": { "selector": selector, "data": {} } }),
+        );
         let action = json!({ "target": "run_workflow", "parameters": { "workflow": "greet" } });
         let spec = json!({ "type": "schedule", "rule": ["0 3 * * *"], "action": action });
         shown.well("POST", "/api/v1/apply", &json!({ "kind": "trigger_rule", "metadata": { "name": "t" }, "spec": spec }));
@@ -63,6 +81,14 @@ impl Shown {
         shown.session = text(&shown.well("POST", &format!("/api/v1/hub/plugins/{plugin}/sessions"), &asked), "id");
         (shown.project, shown.plugin) = (project, plugin);
         shown.well("GET", &format!("/api/v1/hub/sessions/{}?wait=50", shown.session), &Json::Null);
+        // The server's own panels are there as soon as somebody opens the dashboard.
+        assert_eq!(shown.page(&shown.admin, "/ui/dash/").0, 200);
+        until("the panels", || {
+            let all = shown.well("GET", "/api/v1/dashboard/plugins", &Json::Null);
+            assert_ne!(all["state"], "failed", "{all}");
+            let is_there = |all: &Vec<Json>| !all.is_empty() && all.iter().all(|panel| panel["state"] != "loading");
+            all["plugins"].as_array().filter(|all| is_there(all)).map(drop)
+        });
         until("the run", || {
             let run = shown.well("GET", &format!("/api/v1/runs/{}", shown.run), &Json::Null);
             (run["state"] == "finished").then_some(())
@@ -96,9 +122,8 @@ impl Shown {
     }
 
     fn page(&self, key: &str, path: &str) -> (u16, String) {
-        let (status, _, body) = self.world.http(&format!(
-            "GET {path} HTTP/1.0\nHost: localhost\nAuthorization: Bearer {key}\nAccept: text/html\n\n"
-        ));
+        let (status, _, body) =
+            self.world.http(&format!("GET {path} HTTP/1.0\nHost: localhost\nAuthorization: Bearer {key}\nAccept: text/html\n\n"));
         (status, body)
     }
 
@@ -116,6 +141,7 @@ impl Shown {
             "/ui/plugins/panels/{id}" => {
                 let all = self.well("GET", "/api/v1/dashboard/plugins", &Json::Null);
                 let all = all["plugins"].as_array().unwrap().iter();
+                assert!(all.len() > 0, "no panel is there");
                 all.map(|panel| format!("/ui/plugins/panels/{}", text(panel, "id"))).collect()
             }
             "/ui/sessions/{id}" => vec![format!("/ui/sessions/{}", self.session)],
