@@ -167,6 +167,9 @@ async fn a_session_ends_once() {
         let texts: Vec<_> = log.iter().map(|stored| (stored.sequence, stored.line.text.as_str())).collect();
         assert_eq!(texts, [(1, "first"), (2, "end"), (3, "late"), (4, "zero \u{fffd} byte")]);
         assert_eq!(store.session_log(one.id, 2, 1).await.unwrap(), log[2..3]);
+        assert_eq!(store.session_log_end(one.id, None, 2).await.unwrap(), log[2..4]);
+        assert_eq!(store.session_log_end(one.id, Some(3), 9).await.unwrap(), log[0..2]);
+        assert_eq!(store.session_log_end(HubId::random(), None, 9).await.unwrap(), []);
         let nobody = HubId::random();
         assert_eq!(store.log_session(nobody, lines(&["x"])).await, Err(StoreError::NotFound(nobody.to_string())));
 

@@ -1,6 +1,8 @@
 //! Pages, as a browser without scripts would be shown them.
 
 mod hub;
+mod logs;
+mod open;
 mod projects;
 mod story;
 mod workflows;
