@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pegboard_model::{Connector, Error, HubId, PluginLimits, PluginType, Preset, RemotePlugin, Timestamp};
-use pegboard_store::StoreError;
+use pegboard_store::{Replaces, StoreError};
 use serde_json::Value as Json;
 
 use crate::config;
@@ -264,16 +264,16 @@ impl Hub {
         Ok(was)
     }
 
-    /// Stores a preset, in place of the one of that name for the same project and plugin.
+    /// Stores a preset, in place of the one of that name for the same project and plugin, if it may.
     ///
     /// # Errors
-    /// `hub-plugin-not-found`, `project-not-found`, `hub-config`, `plugin-field`.
-    pub async fn put_preset(&self, preset: &Preset) -> Result<(), Error> {
+    /// `changed-meanwhile`, `hub-plugin-not-found`, `project-not-found`, `hub-config`, `plugin-field`.
+    pub async fn put_preset(&self, preset: &Preset, replaces: Replaces) -> Result<(), Error> {
         let plugin = self.plugin(preset.plugin)?;
         self.inner.labelling.project(preset.project).await?;
         check_name(&preset.name)?;
         config::check(&preset.config, plugin.config_schema.as_ref())?;
-        Ok(self.inner.store.put_preset(preset).await?)
+        Ok(self.inner.store.put_preset(preset, replaces).await?)
     }
 
     /// Presets of a project, for one plugin or all, by name.

@@ -108,7 +108,7 @@ impl Gate {
             let role = access.role().map_or("", |role| role.as_str());
             return Err(Error::invalid(
                 "role-too-low",
-                format!("this takes the role {role}, and you are {}", identity.role.as_str()),
+                format!("this takes the role {role}, and yours is {}", identity.role.as_str()),
             )
             .hint("ask one of the organization's admins"));
         }
@@ -147,7 +147,10 @@ pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
         Err(error) if error.code == "sign-in-needed" && page.is_some() => {
             return Redirect::to(&format!("{SIGN_IN}?next={}", page.unwrap_or_default())).into_response();
         }
-        Err(error) if page.is_some() => return refusal::shown(&gate.app, &headers, ApiError(error).into_response()),
+        Err(error) if page.is_some() => {
+            let known = if gate.app.needs_sign_in { gate.identify(&uri, &headers).await.ok().flatten() } else { None };
+            return refusal::shown(&gate.app, known, &headers, ApiError(error).into_response());
+        }
         Err(error) => return ApiError(error).into_response(),
     };
     let found = Found::default();

@@ -40,6 +40,12 @@ pub(super) struct Page {
 #[derive(Clone, Default)]
 pub(crate) struct Viewer(Option<Identity>);
 
+impl From<Option<Identity>> for Viewer {
+    fn from(known: Option<Identity>) -> Self {
+        Self(known)
+    }
+}
+
 impl Viewer {
     /// What the door found out about a request.
     pub(crate) fn of(extensions: &Extensions) -> Self {

@@ -4,7 +4,7 @@ use pegboard_model::{
     ClassPair, Connector, HubId, LogLevel, PluginLimits, PluginType, Preset, RemotePlugin, Session, SessionCause, SessionLine,
     SessionState, Timestamp,
 };
-use pegboard_store::{SessionFilter, StoreError};
+use pegboard_store::{Replaces, SessionFilter, StoreError};
 use serde_json::{Map, json};
 
 use crate::back_end::on_each;
@@ -121,13 +121,25 @@ async fn presets_have_one_name_each() {
             parameters: Map::new(),
             created_at: Timestamp(1),
         };
-        store.put_preset(&preset).await.unwrap();
+        store.put_preset(&preset, Replaces::Anything).await.unwrap();
         preset.config = "{\"a\":1}".to_owned();
         preset.id = HubId::random();
-        store.put_preset(&preset).await.unwrap();
+        store.put_preset(&preset, Replaces::Anything).await.unwrap();
         assert_eq!(store.presets(preset.project, Some(preset.plugin)).await.unwrap(), [preset.clone()]);
         assert_eq!(store.presets(preset.project, None).await.unwrap(), [preset.clone()]);
         assert_eq!(store.presets(preset.project, Some(HubId::random())).await.unwrap(), []);
+        // Only what the writer saw is replaced.
+        let (seen, other) = (preset.id, HubId::random());
+        let changed = Preset { id: HubId::random(), config: "{\"a\":2}".to_owned(), ..preset.clone() };
+        for replaces in [Replaces::Nothing, Replaces::This(other)] {
+            assert!(matches!(store.put_preset(&changed, replaces).await, Err(StoreError::ChangedMeanwhile(_))), "{replaces:?}");
+        }
+        assert_eq!(store.presets(preset.project, None).await.unwrap(), [preset.clone()]);
+        store.put_preset(&changed, Replaces::This(seen)).await.unwrap();
+        assert_eq!(store.presets(preset.project, None).await.unwrap(), [changed.clone()]);
+        let new = Preset { id: HubId::random(), name: "day".to_owned(), ..preset.clone() };
+        store.put_preset(&new, Replaces::Nothing).await.unwrap();
+        preset = changed;
         assert!(store.delete_preset(preset.id).await.unwrap());
         assert!(!store.delete_preset(preset.id).await.unwrap());
     })

@@ -174,6 +174,29 @@ fn of_two_who_edit_one_thing_nobody_loses_what_they_wrote() {
     bob.until(&press("Save mine over theirs"));
     until("his record", || (stored("details") == "his").then_some(()));
     assert_eq!(stored("description"), "old", "he was shown both, and chose");
+    // A preset of the same name, which neither has seen before.
+    let page = format!("{}/ui/plugins/hub/{plugin}/run?project={id}", world.url);
+    ada.open(&page);
+    bob.open(&page);
+    let keep = |config: &str| {
+        format!(
+            "(() => {{ const form = document.querySelector('#preset-save'); document.querySelector('#config').value = {}; \
+             form.elements.name.value = 'night'; form.requestSubmit(); return true; }})()",
+            json!(config)
+        )
+    };
+    let presets = || -> Vec<Json> {
+        let all = world.get(&format!("/api/v1/hub/presets?project={id}"))["presets"].clone();
+        all.as_array().unwrap().iter().map(|preset| preset["config"].clone()).collect()
+    };
+    ada.until(&keep("{\"of\": \"ada\"}"));
+    ada.sees("night is saved.");
+    bob.until(&keep("{\"of\": \"bob\"}"));
+    bob.until(&format!("{CONFLICT}?.querySelector('pre').textContent.includes('ada') ?? false"));
+    assert_eq!(presets(), ["{\"of\": \"ada\"}"]);
+    bob.until(&press("Save mine over theirs"));
+    bob.sees("night is saved.");
+    assert_eq!(presets(), ["{\"of\": \"bob\"}"]);
     // What was refused is all that went wrong.
     let others = |errors: Vec<String>| errors.into_iter().filter(|error| !error.starts_with("409 ")).collect::<Vec<_>>();
     assert_eq!((others(ada.errors()), others(bob.errors())), (Vec::new(), Vec::new()));
