@@ -50,13 +50,14 @@
     const near = new Set();
     for (const at of [...marked, ...beside]) for (let by = at - NEAR; by <= at + NEAR; by++) near.add(by);
     const shown = [];
-    let left = 0;
+    let left = [];
     const leave = () => {
-      if (left) shown.push(element("span", { class: "left-out" }, `⋯ ${left} line${left === 1 ? "" : "s"} that both have\n`));
-      left = 0;
+      if (left.length > 2) shown.push(element("span", { class: "left-out" }, `⋯ ${left.length} lines that both have\n`));
+      else shown.push(...left);
+      left = [];
     };
     lines.forEach((line, at) => {
-      if (!near.has(at)) { left++; return; }
+      if (!near.has(at)) { left.push(`${line}\n`); return; }
       leave();
       shown.push(marked.has(at) ? element("mark", {}, `${line}\n`) : `${line}\n`);
     });

@@ -136,7 +136,7 @@ async fn presets_have_one_name_each() {
         }
         assert_eq!(store.presets(preset.project, None).await.unwrap(), [preset.clone()]);
         store.put_preset(&changed, Replaces::This(seen)).await.unwrap();
-        assert_eq!(store.presets(preset.project, None).await.unwrap(), [changed.clone()]);
+        assert_eq!(store.presets(preset.project, None).await.unwrap(), std::slice::from_ref(&changed));
         let new = Preset { id: HubId::random(), name: "day".to_owned(), ..preset.clone() };
         store.put_preset(&new, Replaces::Nothing).await.unwrap();
         preset = changed;
