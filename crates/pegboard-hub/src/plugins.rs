@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pegboard_model::{Connector, Error, HubId, PluginLimits, PluginType, Preset, RemotePlugin, Timestamp};
+use pegboard_store::{Replaces, StoreError};
 use serde_json::Value as Json;
 
 use crate::config;
@@ -184,12 +185,15 @@ impl Hub {
         lock(&self.inner.installs).contains(&(organization, plugin))
     }
 
-    /// Changes a record.
+    /// Changes a record; `seen`: only when it still is the one that was changed at this instant.
     ///
     /// # Errors
     /// `hub-plugin-not-found`, `changed-meanwhile`, and those of [`Self::create_plugin`].
-    pub async fn edit_plugin(&self, id: HubId, edit: PluginEdit) -> Result<RemotePlugin, Error> {
+    pub async fn edit_plugin(&self, id: HubId, edit: PluginEdit, seen: Option<Timestamp>) -> Result<RemotePlugin, Error> {
         let mut plugin = self.plugin(id)?;
+        if seen.is_some_and(|seen| seen != plugin.updated_at) {
+            return Err(StoreError::ChangedMeanwhile(plugin.name).into());
+        }
         let seen = plugin.updated_at;
         edit.apply(&mut plugin)?;
         self.replace(plugin, seen).await
@@ -260,16 +264,16 @@ impl Hub {
         Ok(was)
     }
 
-    /// Stores a preset, in place of the one of that name for the same project and plugin.
+    /// Stores a preset, in place of the one of that name for the same project and plugin, if it may.
     ///
     /// # Errors
-    /// `hub-plugin-not-found`, `project-not-found`, `hub-config`, `plugin-field`.
-    pub async fn put_preset(&self, preset: &Preset) -> Result<(), Error> {
+    /// `changed-meanwhile`, `hub-plugin-not-found`, `project-not-found`, `hub-config`, `plugin-field`.
+    pub async fn put_preset(&self, preset: &Preset, replaces: Replaces) -> Result<(), Error> {
         let plugin = self.plugin(preset.plugin)?;
         self.inner.labelling.project(preset.project).await?;
         check_name(&preset.name)?;
         config::check(&preset.config, plugin.config_schema.as_ref())?;
-        Ok(self.inner.store.put_preset(preset).await?)
+        Ok(self.inner.store.put_preset(preset, replaces).await?)
     }
 
     /// Presets of a project, for one plugin or all, by name.

@@ -242,6 +242,14 @@ impl Hub {
         Ok(self.inner.store.session_log(id, after, limit).await?)
     }
 
+    /// The last lines before the one of this sequence, or of all; oldest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn session_log_end(&self, id: HubId, before: Option<u64>, limit: usize) -> Result<Vec<StoredSessionLine>, Error> {
+        Ok(self.inner.store.session_log_end(id, before, limit).await?)
+    }
+
     /// JSON text of what the plugin returned; none when it returned nothing.
     ///
     /// # Errors

@@ -152,7 +152,7 @@ mod tests {
             plugin,
             LabelStage::simple(LabelStageKind::Complete, &[]),
         ];
-        let project = labelling.set_stages(project.id, stages).await.unwrap();
+        let project = labelling.set_stages(project.id, stages, None).await.unwrap();
         let asset = NewAsset { data: "a text".to_owned(), ..NewAsset::default() };
         labelling.import_assets(&project, vec![asset; tasks], 0, &owner.email).await.unwrap();
         (folder, labelling, project)

@@ -146,11 +146,15 @@ impl Labelling {
         Err(StoreError::ChangedMeanwhile(id.to_string()).into())
     }
 
-    /// Replaces the classes.
-    pub async fn set_schema(&self, id: HubId, sent: &Json) -> Result<Project, Error> {
+    /// Replaces the classes; `seen`: only when the project still has this revision.
+    ///
+    /// # Errors
+    /// `changed-meanwhile`.
+    pub async fn set_schema(&self, id: HubId, sent: &Json, seen: Option<u64>) -> Result<Project, Error> {
         let schema = super::schema::read(sent)?;
         let (project, ()) = self
             .change_project(id, |project| {
+                check_revision(project, seen)?;
                 project.schema.clone_from(&schema);
                 Ok(())
             })
@@ -158,12 +162,12 @@ impl Labelling {
         Ok(project)
     }
 
-    /// Replaces the stages. Stages with tasks in them stay.
+    /// Replaces the stages; `seen`: only when the project still has this revision. Stages with tasks in them stay.
     ///
     /// # Errors
-    /// `stage-in-use`.
-    pub async fn set_stages(&self, id: HubId, stages: Vec<LabelStage>) -> Result<Project, Error> {
-        self.project(id).await?;
+    /// `changed-meanwhile`, `stage-in-use`.
+    pub async fn set_stages(&self, id: HubId, stages: Vec<LabelStage>, seen: Option<u64>) -> Result<Project, Error> {
+        check_revision(&self.project(id).await?, seen)?;
         for (stage, tasks) in self.store().count_tasks_by_stage(id).await? {
             if !stages.iter().any(|new| new.id == stage) {
                 return Err(Error::conflict("stage-in-use", format!("stage `{stage}` cannot go: {tasks} tasks are in it"))
@@ -172,6 +176,7 @@ impl Labelling {
         }
         let (project, ()) = self
             .change_project(id, |project| {
+                check_revision(project, seen)?;
                 project.stages.clone_from(&stages);
                 Ok(())
             })
@@ -306,6 +311,14 @@ impl Labelling {
             self.store().delete_object(&key).await?;
         }
         Ok(())
+    }
+}
+
+/// Whether the project is what the caller saw, when they say what that was.
+fn check_revision(project: &Project, seen: Option<u64>) -> Result<(), Error> {
+    match seen {
+        Some(seen) if seen != project.revision => Err(StoreError::ChangedMeanwhile(project.id.to_string()).into()),
+        _ => Ok(()),
     }
 }
 

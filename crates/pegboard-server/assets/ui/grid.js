@@ -135,6 +135,7 @@
   // ---- Chosen ones ------------------------------------------------------------------------------------------------------------
 
   const bar = document.getElementById("picked");
+  if (!bar) return; // whoever only looks chooses nothing
 
   function mark(card) {
     const box = card.querySelector(".asset-pick");

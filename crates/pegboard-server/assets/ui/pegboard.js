@@ -4,6 +4,7 @@
 (() => {
   const root = document.documentElement;
   const byId = (id) => document.getElementById(id);
+  const isKnown = Boolean(byId("shell")) && !("nobody" in byId("shell").dataset);
 
   // ---- Talking to the API ------------------------------------------------------------------------------------------------
 
@@ -23,6 +24,7 @@
     const text = await answer.text();
     let value = null;
     try { value = text ? JSON.parse(text) : null; } catch { value = text; }
+    if (answer.status === 401 && value?.error?.code === "sign-in-needed") signedOut();
     if (!answer.ok) throw (value && value.error) || { message: `The server answered ${answer.status}` };
     return value;
   }
@@ -104,13 +106,17 @@
       let body;
       if (isForm) body = source.dataset.form === "multipart" ? new FormData(source) : fields(source);
       else if (source.dataset.body) body = JSON.parse(source.dataset.body);
-      const answer = await api(method.toUpperCase(), isForm ? filled(path, body) : path, body);
-      source.dispatchEvent(new CustomEvent("sent", { detail: answer, bubbles: true }));
-      if (source.dataset.say) toast(source.dataset.say, "good");
-      const then = source.dataset.then;
-      if (then === "reload") refresh(true);
-      else if (then === "close") { source.closest("dialog")?.close(); refresh(true); }
-      else if (then) location.assign(filled(then, answer));
+      const done = (answer) => {
+        source.dispatchEvent(new CustomEvent("sent", { detail: answer, bubbles: true }));
+        if (source.dataset.say) toast(source.dataset.say, "good");
+        const then = source.dataset.then;
+        if (then === "reload") refresh(true);
+        else if (then === "close") { source.closest("dialog")?.close(); refresh(true); }
+        else if (then) location.assign(filled(then, answer));
+      };
+      const place = isForm ? filled(path, body) : path;
+      if (source.dataset.version) await window.pegboard.saveForm(source, place, body, done);
+      else done(await api(method.toUpperCase(), place, body));
     } catch (error) {
       if (error.message === undefined) throw error;
       refuse(source, error);
@@ -255,8 +261,11 @@
       say("connection lost, trying again", true);
       return;
     }
+    if (kind === "away") { signedOut(); return; }
     if (kind === "hello") {
       const hello = JSON.parse(data);
+      away?.remove();
+      away = null;
       if (version && hello.version !== version) { location.reload(); return; }
       version = hello.version;
       say("");
@@ -277,11 +286,57 @@
   }
 
   function listen(tell) {
-    const source = new EventSource("/api/v1/news");
-    for (const kind of ["hello", ...KINDS]) source.addEventListener(kind, (event) => tell(kind, event.data));
-    source.onerror = () => tell("lost", "");
-    addEventListener("pagehide", () => source.close());
+    streamed("/api/v1/news", ["hello", ...KINDS], (kind, event) => tell(kind, event.data), async (isRefused) => {
+      tell("lost", "");
+      if (isRefused && (await isAway())) tell("away", "");
+    });
   }
+
+  /**
+   * Follows a stream of events. A browser tries again by itself when the connection broke, but not when it was refused, by the server or by
+   * a proxy before it: then it is begun again behind the last event.
+   */
+  function streamed(path, kinds, tell, broken = () => {}) {
+    const AGAIN = 5000;
+    const stream = { over: false, close() { stream.over = true; source.close(); } };
+    let source;
+    let last = "";
+    const begin = () => {
+      if (stream.over) return;
+      const place = new URL(path, location.href);
+      if (last) place.searchParams.set("after", last);
+      source = new EventSource(place);
+      for (const kind of kinds) source.addEventListener(kind, (event) => { last = event.lastEventId || last; tell(kind, event); });
+      source.onerror = () => {
+        const isRefused = source.readyState === EventSource.CLOSED;
+        broken(isRefused);
+        if (isRefused) setTimeout(begin, AGAIN);
+      };
+    };
+    begin();
+    addEventListener("pagehide", () => stream.close());
+    return stream;
+  }
+
+  let away = null;
+
+  /** Whether the server wants to know who this is, and does not. */
+  async function isAway() {
+    try {
+      const session = await (await fetch("/api/v1/session")).json();
+      return session.sign_in_needed && !session.user;
+    } catch { return false; }
+  }
+
+  /** Signed out elsewhere, ended by somebody, or over. What is written on this page stays until one leaves it. */
+  function signedOut() {
+    if (away || !isKnown) return;
+    say("signed out", true);
+    away = toast("You are signed out.", "bad", "What you have written is still here: sign in in another tab, and this page goes on.");
+    away.append(element("p", {}, element("a", { href: `/ui/sign-in?next=${encodeURIComponent(location.pathname + location.search)}` }, "Sign in and come back here")));
+  }
+
+  document.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) signedOut(); });
 
   /** A browser opens few connections to a server: of all tabs one listens and tells the others. */
   function follow() {
@@ -398,33 +453,58 @@
   function logs() {
     for (const log of document.querySelectorAll("[data-log]")) {
       if (log.followed) continue;
-      const last = log.dataset.last || "0";
-      const source = new EventSource(`${log.dataset.log}${log.dataset.log.includes("?") ? "&" : "?"}after=${last}`);
-      log.followed = source;
+      const place = `${log.dataset.log}${log.dataset.log.includes("?") ? "&" : "?"}after=${log.dataset.last || "0"}`;
       log.scrollTop = log.scrollHeight;
-      source.addEventListener("log", (event) => append(log, JSON.parse(event.data)));
-      source.addEventListener("end", () => { source.close(); refresh(); });
-      addEventListener("pagehide", () => source.close());
+      log.followed = streamed(place, ["log", "end"], (kind, event) => {
+        if (kind === "log") { append(log, JSON.parse(event.data)); return; }
+        log.followed.close();
+        refresh();
+      });
     }
   }
 
+  function logLine(said) {
+    const text = element("span", { class: "text" }, said.text);
+    if (said.more && Object.keys(said.more).length) text.append(" ", element("span", { class: "more" }, JSON.stringify(said.more)));
+    return element("li", { class: `log-${said.level}` }, element("time", { datetime: said.time }, said.time.slice(11, 19)),
+      element("span", { class: "stage" }, said.stage ?? ""), text);
+  }
+
+  /** What was said before the first line that is shown is put above it, and what is read stays where it is. */
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("[data-earlier]");
+    if (!link?.dataset.before) return;
+    event.preventDefault();
+    const log = byId("log");
+    try {
+      const page = await api("GET", `${link.dataset.earlier}&before=${link.dataset.before}`);
+      const below = log.scrollHeight - log.scrollTop;
+      log.prepend(...page.lines.map(logLine));
+      log.scrollTop = log.scrollHeight - below;
+      link.dataset.before = page.earlier ?? "";
+      link.parentElement.hidden = !page.earlier;
+    } catch (error) {
+      toast(error.message, "bad", error.hint);
+    }
+  });
+
   function append(log, line) {
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-    log.append(element("li", { class: `log-${line.level}`, "data-stage": line.stage ?? "" },
-      element("time", {}, line.time.slice(11, 19)), element("span", { class: "stage" }, line.stage ?? ""), element("span", { class: "text" }, line.text)));
+    log.append(logLine(line));
     while (log.childElementCount > MOST_LINES) log.firstElementChild.remove();
     if (atEnd) log.scrollTop = log.scrollHeight;
   }
 
   // ---- Begin -----------------------------------------------------------------------------------------------------------------
 
-  window.pegboard = { api, element, fields, filled, refresh, refuse, toast, open };
+  window.pegboard = { api, element, fields, filled, logLine, refresh, refuse, streamed, toast, open };
   // Each of them runs again when parts of the page were put in anew.
   const onLoad = [logs];
   window.pegboard.onLoad = (action) => { onLoad.push(action); action(); };
   document.addEventListener("htmx:afterSettle", () => onLoad.forEach((action) => action()));
   logs();
-  if (byId("shell")) {
+  // Whoever is not known is told no news.
+  if (isKnown) {
     follow();
     if (byId("unseen")) notices().then((all) => mark(Boolean(all[0] && all[0].time > seen.get())));
   }

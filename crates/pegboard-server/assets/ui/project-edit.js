@@ -1,7 +1,8 @@
 // Stages and classes as forms. What the form does not know of an entry stays as it is.
 "use strict";
 (() => {
-  const { api, element, refuse, toast } = window.pegboard;
+  const { element, refuse, save, toast } = window.pegboard;
+  const { part } = window.projects ?? {};
   const byId = (id) => document.getElementById(id);
   const data = (id) => JSON.parse(byId(id).textContent);
 
@@ -10,9 +11,11 @@
   function stages() {
     const place = byId("stages-data");
     if (!place) return;
-    const all = data("stages-data");
+    let all = data("stages-data");
+    let version = place.dataset.revision;
     const path = `/api/v1/projects/${place.dataset.project}/stages`;
     const form = byId("add-stage-form");
+    const keep = (body, where, take) => save({ path, body, version, base: all, read: part("stages", path), place: where, done: () => location.reload(), take });
     const { type, plugin } = form.elements;
 
     const chosen = () => plugin.selectedOptions[0];
@@ -63,7 +66,16 @@
       const moved = all.map((other) => ({ ...other, position: Number(other.position?.x) > x ? { ...other.position, x: other.position.x + 300 } : other.position }));
       moved[at] = { ...before, next: [stage.id, ...before.next.slice(1)] };
       moved.splice(at + 1, 0, stage);
-      try { await api("PUT", path, moved); location.reload(); } catch (error) { refuse(form, error); }
+      // What was filled in stays: it can be added to theirs.
+      const take = (theirs) => {
+        ({ value: all, version } = theirs);
+        const { after } = form.elements;
+        const ends = all.filter((one) => one.type !== "Complete");
+        after.replaceChildren(...ends.map((one) => element("option", { value: one.id }, one.name)));
+        after.value = ends.some((one) => one.id === before.id) ? before.id : ends.at(-1)?.id;
+        toast("Yours is not added yet: look after which stage it comes, and add it to theirs.");
+      };
+      try { await keep(moved, form, take); } catch (error) { refuse(form, error); }
     });
 
     document.addEventListener("click", async (event) => {
@@ -80,7 +92,7 @@
       const closer = (place) => (Number(place?.x) > x ? { ...place, x: place.x - 300 } : place);
       const left = all.filter((stage) => stage !== gone)
         .map((stage) => ({ ...stage, position: closer(stage.position), next: [...new Set(stage.next.flatMap((id) => (id === gone.id ? gone.next.slice(0, 1) : [id])))] }));
-      try { await api("PUT", path, left); location.reload(); } catch (error) { toast(error.message, "bad", error.hint); }
+      try { await keep(left, byId("content")); } catch (error) { toast(error.message, "bad", error.hint); }
     });
   }
 
@@ -97,14 +109,20 @@
   function schema() {
     const form = byId("schema-form");
     if (!form) return;
-    const whole = data("schema-data");
-    for (const group of Object.keys(KINDS)) whole[group] ??= [];
+    let base = data("schema-data");
+    let version = form.dataset.revision;
+    let whole;
+    function begin(stored) {
+      whole = structuredClone(stored);
+      for (const group of Object.keys(KINDS)) whole[group] ??= [];
+    }
+    begin(base);
     const rows = byId("schema-rows");
-    const save = byId("schema-save");
+    const button = byId("schema-save");
     let number = 0;
 
     function changed() {
-      save.disabled = false;
+      button.disabled = false;
       byId("schema-said").textContent = "Not saved yet";
     }
 
@@ -169,11 +187,19 @@
 
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      save.setAttribute("aria-busy", "true");
+      button.setAttribute("aria-busy", "true");
+      const path = `/api/v1/projects/${form.dataset.project}/schema`;
+      const take = (theirs) => {
+        ({ value: base, version } = theirs);
+        begin(base);
+        draw();
+        button.disabled = true;
+        byId("schema-said").textContent = "This is theirs, as it is stored";
+      };
+      form.querySelector(".refused").hidden = true;
       try {
-        await api("PUT", `/api/v1/projects/${form.dataset.project}/schema`, whole);
-        location.reload();
-      } catch (error) { refuse(form, error); } finally { save.removeAttribute("aria-busy"); }
+        await save({ path, body: whole, version, base, read: part("schema", path), place: form, done: () => location.reload(), take });
+      } catch (error) { refuse(form, error); } finally { button.removeAttribute("aria-busy"); }
     });
     draw();
   }

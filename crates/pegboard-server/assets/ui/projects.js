@@ -1,7 +1,13 @@
 // What several pages of projects need: drawings over pictures of unknown size, forms whose one field is the whole body.
 "use strict";
 (() => {
-  const { api, refuse, refresh, onLoad, toast } = window.pegboard;
+  const { api, refuse, refresh, onLoad, save, toast } = window.pegboard;
+
+  /** Asks what is stored now of a part of the project, which is put below the project's own path. */
+  const part = (name, path) => async () => {
+    const project = await api("GET", path.slice(0, path.lastIndexOf("/")));
+    return { version: project.revision, value: project[name] };
+  };
 
   /** Gives a drawing the size of its picture, when the server does not know it. */
   function size(root = document) {
@@ -34,16 +40,21 @@
     const form = event.target;
     if (form.matches("form[data-whole]")) {
       event.preventDefault();
-      const [method, path] = form.dataset.whole.split(" ");
+      const [, path] = form.dataset.whole.split(" ");
       let body;
       try { body = JSON.parse(form.elements.whole.value); } catch (error) {
         refuse(form, { message: `This is not JSON: ${error.message}`, field: "whole" });
         return;
       }
+      const take = (theirs) => {
+        form.elements.whole.value = JSON.stringify(theirs.value, null, 2);
+        form.elements.whole.defaultValue = form.elements.whole.value;
+        form.dataset.version = theirs.version;
+      };
+      form.querySelector(".refused").hidden = true;
       try {
-        await api(method, path, body);
-        form.closest("dialog")?.close();
-        location.reload();
+        const base = JSON.parse(form.elements.whole.defaultValue);
+        await save({ path, body, version: form.dataset.version, base, read: part(form.dataset.part, path), place: form, done: () => location.reload(), take });
       } catch (error) { refuse(form, error); }
     } else if (form.matches("#assign")) {
       event.preventDefault();
@@ -68,6 +79,6 @@
     for (const field of event.target.elements) if (field.name && !field.value) field.disabled = true;
   });
 
-  window.projects = { size };
+  window.projects = { part, size };
   onLoad(() => size());
 })();

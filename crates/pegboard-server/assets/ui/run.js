@@ -1,7 +1,7 @@
 // The run dialog: config as a form or as JSON, classes, presets, folders of a file explorer, pages of a table and a template.
 "use strict";
 (() => {
-  const { api, element, refuse, toast, wrong } = window.pegboard;
+  const { api, element, refuse, save, toast, wrong } = window.pegboard;
   const byId = (id) => document.getElementById(id);
   const form = byId("run");
 
@@ -231,6 +231,8 @@
   // ---- Presets -----------------------------------------------------------------------------------------------------------------
 
   const list = byId("preset-list");
+  /** A preset without its id: what two writers may differ in. */
+  const settings = ({ project: of, plugin: by, name, config: text, classes: mapped, parameters }) => ({ project: of, plugin: by, name, config: text, classes: mapped, parameters });
 
   function drawPresets() {
     list.replaceChildren(...presets.map((one) => element("li", {}, element("button", { type: "button", class: "btn-link-text", "data-preset": one.id }, one.name),
@@ -267,11 +269,31 @@
     try {
       const { config: text, parameters: more, classes: mapped } = body();
       delete more.assetId;
-      const saved = await api("POST", "/api/v1/hub/presets", { project, plugin, name: name.value.trim(), config: text, classes: mapped ?? {}, parameters: more });
-      presets = [...presets.filter((one) => one.name !== saved.name), saved].sort((a, b) => a.name.localeCompare(b.name));
-      drawPresets();
-      name.value = "";
-      toast(`${saved.name} is saved.`, "good");
+      const wanted = { project, plugin, name: name.value.trim(), config: text, classes: mapped ?? {}, parameters: more };
+      const called = (all) => all.find((one) => one.name === wanted.name);
+      const before = called(presets);
+      let latest = presets;
+      // Whose name the page knows is meant to be replaced; what somebody else has saved since is not.
+      await save({
+        method: "POST", path: "/api/v1/hub/presets", body: wanted, version: before?.id, base: before && settings(before), place: byId("presets"),
+        async read() {
+          const query = new URLSearchParams({ project, plugin });
+          latest = (await api("GET", `/api/v1/hub/presets?${query}`)).presets;
+          const stored = called(latest);
+          return { version: stored?.id, value: stored ? settings(stored) : {} };
+        },
+        take() {
+          presets = latest;
+          drawPresets();
+          toast("Theirs is in the list; choose it to see it in the form.");
+        },
+        done(saved) {
+          presets = [...latest.filter((one) => one.name !== saved.name), saved].sort((a, b) => a.name.localeCompare(b.name));
+          drawPresets();
+          name.value = "";
+          toast(`${saved.name} is saved.`, "good");
+        },
+      });
     } catch (error) {
       refuse(saving, error);
     }

@@ -1,7 +1,7 @@
 // Pages of workflows and runs: the dialog that runs one, logs that grow at both ends, filters that apply at once.
 "use strict";
 (() => {
-  const { api, element, onLoad, open, refresh, refuse, toast } = window.pegboard;
+  const { api, element, logLine, onLoad, open, refresh, refuse, streamed, toast } = window.pegboard;
   const byId = (id) => document.getElementById(id);
   const LEVELS = ["debug", "info", "warning", "error"];
   const MOST_LINES = 5000;
@@ -106,36 +106,15 @@
   });
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-run], [data-again], [data-earlier]");
+    const button = event.target.closest("[data-run], [data-again]");
     if (!button) return;
     if (button.dataset.run) ask(button.dataset.run);
-    else if (button.dataset.again) again(button);
-    else if (button.dataset.before) { event.preventDefault(); earlier(button); }
+    else again(button);
   });
 
   document.addEventListener("change", (event) => event.target.closest("[data-auto]")?.requestSubmit());
 
   // ---- Logs --------------------------------------------------------------------------------------------------------------
-
-  function line(said) {
-    return element("li", { class: `log-${said.level}` }, element("time", { datetime: said.time }, said.time.slice(11, 19)),
-      element("span", { class: "stage" }, said.stage ?? ""), element("span", { class: "text" }, said.text));
-  }
-
-  /** What was said before the first line that is shown is put above it, and what is read stays where it is. */
-  async function earlier(link) {
-    const log = byId("log");
-    try {
-      const page = await api("GET", `${link.dataset.earlier}&before=${link.dataset.before}`);
-      const below = log.scrollHeight - log.scrollTop;
-      log.prepend(...page.lines.map(line));
-      log.scrollTop = log.scrollHeight - below;
-      link.dataset.before = page.earlier ?? "";
-      link.parentElement.hidden = !page.earlier;
-    } catch (error) {
-      toast(error.message, "bad", error.hint);
-    }
-  }
 
   function follow() {
     const log = byId("log");
@@ -144,22 +123,24 @@
     log.scrollTop = log.scrollHeight;
     if (!log.dataset.follow) return;
     const { stage, level } = log.dataset;
-    const source = new EventSource(log.dataset.follow);
-    source.addEventListener("log", (event) => {
+    const stream = streamed(log.dataset.follow, ["log", "end"], (kind, event) => {
+      if (kind === "end") {
+        stream.close();
+        refresh();
+        return;
+      }
       const said = JSON.parse(event.data);
       if ((stage && said.stage !== stage) || (level && LEVELS.indexOf(said.level) < LEVELS.indexOf(level))) return;
       const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
       log.hidden = false;
       byId("log-empty")?.remove();
-      log.append(line(said));
+      log.append(logLine(said));
       while (log.childElementCount > MOST_LINES) log.firstElementChild.remove();
       if (atEnd) log.scrollTop = log.scrollHeight;
     });
-    source.addEventListener("end", () => { source.close(); refresh(); });
-    addEventListener("pagehide", () => source.close());
     // Bars of stages that are on grow although nothing happens.
     const grow = setInterval(() => {
-      if (source.readyState === EventSource.CLOSED) clearInterval(grow);
+      if (stream.over) clearInterval(grow);
       else if (!document.hidden) refresh();
     }, 3000);
   }

@@ -122,16 +122,20 @@ impl Accounts {
         Ok(Issued { token, record })
     }
 
-    /// The session of this token, if it goes on.
+    /// The session of this token, if it goes on. Looking is no use of it.
+    pub(super) async fn look_at_session(&self, token: &str) -> Result<Option<SignIn>, Error> {
+        let (hash, now) = (token::hash(token), now());
+        let found = self.store.sign_in(&hash).await?;
+        let goes_on = |found: &SignIn| found.ends_at > now && after(found.used_at, self.idle) > now;
+        Ok(found.filter(|found| goes_on(found) && token::same(&hash, &found.hash)))
+    }
+
+    /// The same, and it is used.
     pub(super) async fn session(&self, token: &str) -> Result<Option<SignIn>, Error> {
         /// How long a session may be used before its record says so.
         const TOUCH: Duration = Duration::from_secs(5 * 60);
-        let (hash, now) = (token::hash(token), now());
-        let Some(found) = self.store.sign_in(&hash).await? else { return Ok(None) };
-        let is_over = found.ends_at <= now || after(found.used_at, self.idle) <= now;
-        if is_over || !token::same(&hash, &found.hash) {
-            return Ok(None);
-        }
+        let now = now();
+        let Some(found) = self.look_at_session(token).await? else { return Ok(None) };
         if after(found.used_at, TOUCH.min(self.idle / 4)) <= now {
             let (store, used) = (self.store.clone(), SignIn { used_at: now, ..found.clone() });
             tokio::spawn(async move {

@@ -62,11 +62,27 @@ impl Credentials {
     /// # Errors
     /// `invalid-api-key` for a key that is unknown, revoked or over.
     pub(super) async fn find(&self, app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Option<Identity>, Error> {
+        self.ask(app, uri, headers, true).await
+    }
+
+    /// Whether a request would still come from the same person with the same rights. Asking keeps no session alive.
+    pub(super) async fn still(&self, app: &App, uri: &Uri, headers: &HeaderMap, seen: &Identity) -> bool {
+        match self.ask(app, uri, headers, false).await {
+            Ok(found) => found.is_some_and(|found| {
+                (found.user.id, found.organization(), found.role, found.project)
+                    == (seen.user.id, seen.organization(), seen.role, seen.project)
+            }),
+            // While the store does not answer, nothing is taken from anybody.
+            Err(error) => error.code != "invalid-api-key",
+        }
+    }
+
+    async fn ask(&self, app: &App, uri: &Uri, headers: &HeaderMap, is_use: bool) -> Result<Option<Identity>, Error> {
         if let Some(key) = key(headers) {
             return self.by_key(app, &key).await.map(Some);
         }
         match cookie::session(headers) {
-            Some(token) if !origin::is_foreign(uri, headers, &app.settings.server) => self.by_session(app, token).await,
+            Some(token) if !origin::is_foreign(uri, headers, &app.settings.server) => self.by_session(app, token, is_use).await,
             _ => Ok(None),
         }
     }
@@ -84,26 +100,20 @@ impl Credentials {
                     Error::invalid("invalid-api-key", "the key is unknown, revoked or over")
                         .hint("`pegboard key create` makes a new one; `pegboard key ls` lists those that are good")
                 })?;
-                Identity {
-                    role: caller.role,
-                    user: caller.user,
-                    how: How::Key,
-                    by: Some(caller.key),
-                    project: caller.project,
-                    csrf_token: None,
-                }
+                Identity::of_caller(&caller)
             }
         };
         Ok(self.remember(&hash, identity, as_of))
     }
 
-    async fn by_session(&self, app: &App, token: &str) -> Result<Option<Identity>, Error> {
+    async fn by_session(&self, app: &App, token: &str, is_use: bool) -> Result<Option<Identity>, Error> {
         let hash = token::hash(token);
         if let Some(known) = self.remembered(app, &hash) {
             return Ok(Some(known));
         }
         let as_of = self.stamp(app);
-        let Some(session) = app.accounts.session(token).await? else { return Ok(None) };
+        let session = if is_use { app.accounts.session(token).await? } else { app.accounts.look_at_session(token).await? };
+        let Some(session) = session else { return Ok(None) };
         let Some(user) = app.labelling.user(session.user).await? else { return Ok(None) };
         let identity = Identity {
             role: user.role,

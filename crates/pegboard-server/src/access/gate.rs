@@ -1,6 +1,6 @@
 //! Lies around all routes: finds out who asks, compares with what the route asks for, and records what was changed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
@@ -15,6 +15,7 @@ use super::client::Client;
 use super::identity::{Identity, for_another_project, sign_in_needed};
 use super::routes::{Route, Table, rule};
 use super::rule::{Access, Realm};
+use super::streams::{self, Listener};
 use super::{origin, token};
 use crate::app::App;
 use crate::error::ApiError;
@@ -107,7 +108,7 @@ impl Gate {
             let role = access.role().map_or("", |role| role.as_str());
             return Err(Error::invalid(
                 "role-too-low",
-                format!("this takes the role {role}, and you are {}", identity.role.as_str()),
+                format!("this takes the role {role}, and yours is {}", identity.role.as_str()),
             )
             .hint("ask one of the organization's admins"));
         }
@@ -120,30 +121,57 @@ impl Gate {
     }
 }
 
+/// Where a handler that looks for itself says whom it has found, for the record.
+#[derive(Clone, Default)]
+pub(crate) struct Found(Arc<OnceLock<Identity>>);
+
+impl Found {
+    /// It is this one.
+    pub(crate) fn tell(&self, identity: Identity) {
+        self.0.get_or_init(|| identity);
+    }
+}
+
 /// Lets a request in, or answers it.
 pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let client = Client::of(&gate.app.settings.server, request.extensions(), request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let pattern = request.extensions().get::<MatchedPath>().map(|matched| matched.as_str().to_owned());
     let page = page_asked_for(&request);
-    let headers = if page.is_some() { request.headers().clone() } else { HeaderMap::new() };
-    let (request, identity) = match gate.admit(request, &client).await {
+    let (uri, headers) = match &method {
+        &Method::GET => (request.uri().clone(), request.headers().clone()),
+        _ => (Uri::default(), HeaderMap::new()),
+    };
+    let (mut request, identity) = match gate.admit(request, &client).await {
         Ok(admitted) => admitted,
         Err(error) if error.code == "sign-in-needed" && page.is_some() => {
             return Redirect::to(&format!("{SIGN_IN}?next={}", page.unwrap_or_default())).into_response();
         }
-        Err(error) if page.is_some() => return refusal::shown(&gate.app, &headers, ApiError(error).into_response()),
+        Err(error) if page.is_some() => {
+            let known = if gate.app.needs_sign_in { gate.identify(&uri, &headers).await.ok().flatten() } else { None };
+            return refusal::shown(&gate.app, known, &headers, ApiError(error).into_response());
+        }
         Err(error) => return ApiError(error).into_response(),
     };
+    let found = Found::default();
+    if identity.is_none() {
+        request.extensions_mut().insert(found.clone());
+    }
     let response = next.run(request).await;
-    if let (Some(identity), Some(pattern)) = (identity, pattern)
+    let identity = identity.or_else(|| found.0.get().cloned());
+    if let (Some(identity), Some(pattern)) = (&identity, pattern)
         && !origin::reads(&method)
         && pattern != CALLBACK
         && !(response.status().is_client_error() || response.status().is_server_error())
     {
-        gate.app.audit.did(&identity, &client, format!("{method} {pattern}"), path);
+        gate.app.audit.did(identity, &client, format!("{method} {pattern}"), path);
     }
-    response
+    match identity {
+        Some(identity) if gate.app.needs_sign_in && streams::is_stream(&response) => {
+            streams::ending_with(gate.app.clone(), Listener { uri, headers, identity }, response)
+        }
+        _ => response,
+    }
 }
 
 /// The same for what a page asks in process: whoever looks is known already, and nothing is changed.

@@ -2,6 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use pegboard_hub::labelling::Caller;
 use pegboard_model::{Error, HubId, OrganizationRole, Project, SignIn, User};
 
 use super::accounts::Issued;
@@ -59,6 +60,18 @@ impl Identity {
             by: Some(issued.record.id),
             project: None,
             csrf_token: Some(token::csrf_token(&issued.token)),
+        }
+    }
+
+    /// Somebody whose key a dialect has found to be right.
+    pub(crate) fn of_caller(caller: &Caller) -> Self {
+        Self {
+            user: caller.user.clone(),
+            role: caller.role,
+            how: How::Key,
+            by: Some(caller.key),
+            project: caller.project,
+            csrf_token: None,
         }
     }
 

@@ -8,7 +8,7 @@
 //! compared in constant time; a cookie alone changes nothing, it needs a token that only our own pages know.
 //!
 //! Reading order: `rule`, `routes`, `gate`, `credentials`, `identity`, `here`; `accounts` over `password`, `throttle`, `token`;
-//! `openid` over `id_token`; `audit`.
+//! `openid` over `id_token`; `audit`; `streams`.
 
 mod accounts;
 mod audit;
@@ -25,6 +25,7 @@ mod origin;
 mod password;
 mod routes;
 mod rule;
+mod streams;
 mod throttle;
 mod token;
 
@@ -33,7 +34,7 @@ pub(crate) use audit::Audit;
 pub(crate) use client::Client;
 pub(crate) use cookie::{clear_cookie, session_cookie};
 pub(crate) use credentials::Credentials;
-pub(crate) use gate::{Gate, gate, inner_gate};
+pub(crate) use gate::{Found, Gate, gate, inner_gate};
 pub(crate) use here::Here;
 pub(crate) use identity::{How, Identity};
 pub use local::{LOCAL_KEY_FILE, LocalKeys, local_key};

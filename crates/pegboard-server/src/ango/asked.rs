@@ -11,6 +11,7 @@ use pegboard_model::{Error, HubId, Project, Task};
 use serde_json::Value as Json;
 
 use super::answer::Refused;
+use crate::access::{Found, Identity};
 use crate::app::App;
 use crate::extract::body_bytes;
 
@@ -138,6 +139,10 @@ impl FromRequestParts<App> for Asked {
         // Reading through a POST is the exception: it asks for a member like everything that is not a GET.
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             caller.may_change()?;
+            // What a plugin does with the key of its session is its answer, and the session is in the record already.
+            if let Some(found) = parts.extensions.get::<Found>().filter(|_| app.hub.plugin_of_key(caller.key).is_none()) {
+                found.tell(Identity::of_caller(&caller));
+            }
         }
         let query = Query::read(parts.uri.query().unwrap_or_default());
         Ok(Self { app: app.clone(), caller, base: base(app, &parts.headers), query })

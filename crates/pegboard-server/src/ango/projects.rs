@@ -63,10 +63,10 @@ pub(super) async fn change(Path(id): Path<String>, asked: Asked, sent: Sent) -> 
     // Everything is read before anything is written.
     let stages = body.get("stages").map(wire::read_stages).transpose()?;
     if let Some(schema) = body.get("categorySchema") {
-        project = labelling.set_schema(project.id, schema).await?;
+        project = labelling.set_schema(project.id, schema, None).await?;
     }
     if let Some(stages) = stages {
-        project = labelling.set_stages(project.id, stages).await?;
+        project = labelling.set_stages(project.id, stages, None).await?;
     }
     const OWN: &[&str] = &["categorySchema", "stages"];
     const FIXED: &[&str] = &["_id", "organization", "owner", "createdAt", "updatedAt", "batches", "tags", "assignedTo", "type"];

@@ -2,10 +2,13 @@
 
 use axum::Json;
 use axum::extract::Path;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use pegboard_model::Project;
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
+use super::resources::{expected, versioned};
 use super::shape::{BatchAnswer, BatchBody, ErrorAnswer, ProjectAnswer, ProjectBody, ProjectList};
 use crate::access::Here;
 use crate::ango::read_stages;
@@ -37,10 +40,11 @@ impl PageQuery {
     }
 }
 
-async fn answer(app: &App, project: &Project) -> Result<Json<ProjectAnswer>, ApiError> {
+/// With its revision as the version that an `If-Match` can name.
+async fn answer(app: &App, project: &Project) -> Result<Response, ApiError> {
     let assets = app.labelling.count_assets(project.id).await?;
     let tasks = app.labelling.tasks_by_stage(project.id).await?;
-    Ok(Json(ProjectAnswer::new(project, Some(assets), tasks)))
+    Ok(versioned(&project.revision.to_string(), ProjectAnswer::new(project, Some(assets), tasks)))
 }
 
 /// Which projects.
@@ -77,7 +81,7 @@ pub(crate) async fn list(app: Here, Parameters(query): Parameters<ProjectsQuery>
 /// Makes a project with the stages `Start`, `Label` and `Complete`.
 #[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = ProjectBody,
     responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer)))]
-pub(crate) async fn create(app: Here, JsonBody(body): JsonBody<ProjectBody>) -> Result<Json<ProjectAnswer>, ApiError> {
+pub(crate) async fn create(app: Here, JsonBody(body): JsonBody<ProjectBody>) -> Result<Response, ApiError> {
     let kind = body.kind.as_deref().unwrap_or("ango");
     let project = app.labelling.create_project(&body.name, &body.description, kind, app.user()).await?;
     answer(&app, &project).await
@@ -86,7 +90,7 @@ pub(crate) async fn create(app: Here, JsonBody(body): JsonBody<ProjectBody>) -> 
 /// One project.
 #[utoipa::path(get, path = "/api/v1/projects/{id}", tag = "projects", params(("id" = String, Path, description = "Its id")),
     responses((status = 200, body = ProjectAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn show(app: Here, Path(id): Path<String>) -> Result<Json<ProjectAnswer>, ApiError> {
+pub(crate) async fn show(app: Here, Path(id): Path<String>) -> Result<Response, ApiError> {
     let project = app.project(&id).await?;
     answer(&app, &project).await
 }
@@ -113,29 +117,35 @@ pub(crate) async fn delete(
     Ok(Json(json!({ "deleted": id })))
 }
 
-/// Replaces the classes: `tools`, `classifications`, `relations`. What has no `schemaId` gets one.
-#[utoipa::path(put, path = "/api/v1/projects/{id}/schema", tag = "projects", params(("id" = String, Path, description = "Its id")),
-    request_body = Object, responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+/// Replaces the classes: `tools`, `classifications`, `relations`. What has no `schemaId` gets one. With `If-Match` only when the project
+/// still has the revision that the header names; else 409 `changed-meanwhile`.
+#[utoipa::path(put, path = "/api/v1/projects/{id}/schema", tag = "projects",
+    params(("id" = String, Path, description = "Its id"), ("If-Match" = Option<String>, Header, description = "The revision that the client saw")),
+    request_body = Object, responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
 pub(crate) async fn set_schema(
     app: Here,
     Path(id): Path<String>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<Json_>,
-) -> Result<Json<ProjectAnswer>, ApiError> {
-    let project = app.project(&id).await?;
-    let project = app.labelling.set_schema(project.id, &body).await?;
+) -> Result<Response, ApiError> {
+    let (project, seen) = (app.project(&id).await?, expected(&headers)?);
+    let project = app.labelling.set_schema(project.id, &body, seen).await?;
     answer(&app, &project).await
 }
 
-/// Replaces the stages: a list of objects with `id`, `type`, `name`, `next` and, for a plugin, `pluginId`.
-#[utoipa::path(put, path = "/api/v1/projects/{id}/stages", tag = "projects", params(("id" = String, Path, description = "Its id")),
+/// Replaces the stages: a list of objects with `id`, `type`, `name`, `next` and, for a plugin, `pluginId`. With `If-Match` only when the
+/// project still has the revision that the header names; else 409 `changed-meanwhile`.
+#[utoipa::path(put, path = "/api/v1/projects/{id}/stages", tag = "projects",
+    params(("id" = String, Path, description = "Its id"), ("If-Match" = Option<String>, Header, description = "The revision that the client saw")),
     request_body = Vec<Object>, responses((status = 200, body = ProjectAnswer), (status = 400, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
 pub(crate) async fn set_stages(
     app: Here,
     Path(id): Path<String>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<Json_>,
-) -> Result<Json<ProjectAnswer>, ApiError> {
-    let project = app.project(&id).await?;
-    let project = app.labelling.set_stages(project.id, read_stages(&body)?).await?;
+) -> Result<Response, ApiError> {
+    let (project, seen) = (app.project(&id).await?, expected(&headers)?);
+    let project = app.labelling.set_stages(project.id, read_stages(&body)?, seen).await?;
     answer(&app, &project).await
 }
 

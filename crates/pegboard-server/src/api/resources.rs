@@ -3,6 +3,7 @@
 //! Who names the version that he saw (`If-Match`) never overwrites what somebody else wrote meanwhile; who does not is the last
 //! writer, and wins.
 
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use axum::Json;
@@ -302,13 +303,13 @@ async fn absent_workflow(app: &App, spec: &TriggerSpec) -> Result<Option<String>
 }
 
 /// The version that the client saw.
-fn expected(headers: &HeaderMap) -> Result<Option<Timestamp>, ApiError> {
+pub(super) fn expected<V: FromStr>(headers: &HeaderMap) -> Result<Option<V>, ApiError> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or("?");
     let seen = text.trim().trim_start_matches("W/").trim_matches('"').parse();
     seen.map(Some).map_err(|_| {
         Error::invalid("if-match", format!("`If-Match: {text}` is not a version"))
-            .hint("send the `ETag` of an answer, or its `updated_at`")
+            .hint("send the `ETag` of an answer, its `updated_at`, or a project's `revision`")
             .into()
     })
 }

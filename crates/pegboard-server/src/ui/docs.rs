@@ -50,7 +50,7 @@ struct Field {
 pub(super) async fn page(State(app): State<App>, headers: HeaderMap, extensions: Extensions) -> Result<Response, ApiError> {
     // Through JSON: the document's own types say less in more words.
     let document = serde_json::to_value(Document::openapi()).unwrap_or_default();
-    let mut known = frame("api", &Viewer::of(&extensions), &headers);
+    let mut known = frame(&app, "api", &Viewer::of(&extensions), &headers);
     known.insert("groups".to_owned(), json!(groups(&document)));
     known.insert("schemas".to_owned(), json!(schemas(&document)));
     html(&app, "docs.html", &known)

@@ -21,6 +21,9 @@ use crate::error::ApiError;
 /// How long the page took, for the browser's developer tools and for our own benchmark.
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// Pages that are a form and nothing else: who may not send it is told so at once.
+const FORMS: &[&str] = &["/ui/plugins/hub/{id}/run", "/ui/edit/{kind}"];
+
 /// A page: where it is, what it asks, how it looks.
 pub(super) struct Page {
     /// Path as the router takes it; its parameters are known to asks and template by their names.
@@ -37,6 +40,12 @@ pub(super) struct Page {
 #[derive(Clone, Default)]
 pub(crate) struct Viewer(Option<Identity>);
 
+impl From<Option<Identity>> for Viewer {
+    fn from(known: Option<Identity>) -> Self {
+        Self(known)
+    }
+}
+
 impl Viewer {
     /// What the door found out about a request.
     pub(crate) fn of(extensions: &Extensions) -> Self {
@@ -50,15 +59,17 @@ impl Viewer {
         }
     }
 
-    /// What every template knows of the viewer. Nobody has no role.
-    fn told(&self) -> Json {
-        let Some(identity) = &self.0 else { return json!({ "name": null, "role": null, "how": null }) };
+    /// What every template knows of the viewer. Nobody has no role; whoever is `elsewhere` belongs to another organization than the
+    /// server's own things.
+    fn told(&self, app: &App) -> Json {
+        let Some(identity) = &self.0 else { return json!({ "name": null, "role": null, "how": null, "elsewhere": false }) };
         // Whoever did not have to sign in has no name to show.
         let name = (identity.how != How::Local).then_some(&identity.user.email);
         json!({
             "name": name,
             "role": identity.role.as_str(),
             "organization": identity.organization().to_string(),
+            "elsewhere": identity.organization() != app.labelling.organization().id,
             "how": identity.how.as_str(),
             "csrf": identity.csrf_token,
         })
@@ -74,8 +85,12 @@ pub(super) fn route(page: &'static Page, api: Router) -> Routes {
                         extensions: Extensions| async move {
         show(page, &app, &api, Viewer::of(&extensions), parameters, query, &uri, &headers).await
     };
-    // Of an administrator's pages nothing could be shown to anybody else.
-    let access = if page.section == "admin" { Access::Admin } else { Access::Viewer };
+    let access = match page.path {
+        // Of an administrator's pages nothing could be shown to anybody else.
+        _ if page.section == "admin" => Access::Admin,
+        path if FORMS.contains(&path) => Access::Member,
+        _ => Access::Viewer,
+    };
     Routes::new().route(page.path, get(handler).needs(access))
 }
 
@@ -91,7 +106,7 @@ async fn show(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let mut known = frame(page.section, &viewer, headers);
+    let mut known = frame(app, page.section, &viewer, headers);
     known.insert("url".to_owned(), json!(uri.path_and_query().map_or(uri.path(), |whole| whole.as_str())));
     known.insert("query".to_owned(), json!(query));
     known.extend(parameters.into_iter().map(|(name, value)| (name, Json::String(value))));
@@ -110,20 +125,20 @@ async fn show(
 }
 
 /// What the shell around every page wants to know.
-pub(super) fn frame(section: &str, viewer: &Viewer, headers: &HeaderMap) -> Map<String, Json> {
+pub(super) fn frame(app: &App, section: &str, viewer: &Viewer, headers: &HeaderMap) -> Map<String, Json> {
     let cookies = cookies(headers);
     let chosen = theme(&cookies);
     let mut known = Map::new();
     known.insert("section".to_owned(), json!(section));
     known.insert("theme".to_owned(), json!(chosen));
-    known.insert("viewer".to_owned(), viewer.told());
+    known.insert("viewer".to_owned(), viewer.told(app));
     known.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
     known
 }
 
 /// What is around every page, for those that are made elsewhere: what belongs into the head, and the bar at the top.
 pub(crate) fn shell(app: &App, section: &str, viewer: &Viewer, headers: &HeaderMap) -> Result<(String, String), Error> {
-    let known = frame(section, viewer, headers);
+    let known = frame(app, section, viewer, headers);
     Ok((app.pages.render("parts/head.html", &known)?, app.pages.render("parts/shell.html", &known)?))
 }
 
@@ -137,7 +152,7 @@ pub(crate) fn page_with(
     name: &str,
     value: Json,
 ) -> Result<Response, ApiError> {
-    let mut known = frame(section, viewer, headers);
+    let mut known = frame(app, section, viewer, headers);
     known.insert(name.to_owned(), value);
     html(app, template, &known)
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::accepts_page;
 use super::page::{Viewer, frame};
 use super::template::html;
+use crate::access::Identity;
 use crate::app::App;
 
 /// Puts a page in place of a refusal of one of the pages, for those who take one.
@@ -24,10 +25,10 @@ pub(crate) async fn as_page(State(app): State<App>, request: Request, next: Next
     }
 }
 
-/// The same for what the door refuses, before anybody is known.
-pub(crate) fn shown(app: &App, headers: &HeaderMap, response: Response) -> Response {
+/// The same for what the door refuses, to somebody whom it may know.
+pub(crate) fn shown(app: &App, known: Option<Identity>, headers: &HeaderMap, response: Response) -> Response {
     let error = response.extensions().get::<Error>().cloned();
-    error.and_then(|error| page(app, &Viewer::default(), headers, &response, &error)).unwrap_or(response)
+    error.and_then(|error| page(app, &Viewer::from(known), headers, &response, &error)).unwrap_or(response)
 }
 
 fn page(app: &App, viewer: &Viewer, headers: &HeaderMap, refused: &Response, error: &Error) -> Option<Response> {
@@ -37,7 +38,7 @@ fn page(app: &App, viewer: &Viewer, headers: &HeaderMap, refused: &Response, err
         _ => "This cannot be shown",
     };
     let status = refused.status();
-    let mut known = frame("", viewer, headers);
+    let mut known = frame(app, "", viewer, headers);
     known.insert("status".to_owned(), json!(status.as_u16()));
     known.insert("title".to_owned(), json!(title));
     known.insert("message".to_owned(), json!(error.message));

@@ -63,6 +63,7 @@ impl PluginRunner for Scripted {
 pub(crate) struct Api {
     pub(crate) router: Router,
     pub(crate) labelling: Labelling,
+    pub(crate) store: Store,
     shutdown: Shutdown,
     _folder: tempfile::TempDir,
 }
@@ -97,12 +98,12 @@ impl Api {
         };
         let hub = Hub::start(parts).await.unwrap();
         let local_url = "http://localhost".to_owned();
-        let (known, local_keys) = (labelling.clone(), LocalKeys::nobodys().unwrap());
+        let (known, stored, local_keys) = (labelling.clone(), store.clone(), LocalKeys::nobodys().unwrap());
         let shutdown_of_app = shutdown.clone();
         let parts = Parts { store, engine, flow, hub, labelling, settings, shutdown: shutdown_of_app, local_url, local_keys };
         let shared = App::new(parts);
         tokio::spawn(join(shared.clone()));
-        Self { router: app(shared), labelling: known, shutdown, _folder: folder }
+        Self { router: app(shared), labelling: known, store: stored, shutdown, _folder: folder }
     }
 
     async fn send(&self, method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> axum::response::Response {

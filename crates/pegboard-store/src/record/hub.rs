@@ -5,6 +5,7 @@ use pegboard_model::{HubId, Preset, RemotePlugin, Timestamp};
 use super::{Row, Statement, Untouched, integer};
 use crate::document;
 use crate::error::StoreError;
+use crate::presets::Replaces;
 use crate::store::Store;
 
 const CREATE: &str = "insert into hub_plugins (id, updated_at, document) values ($1, $2, $3)";
@@ -21,6 +22,9 @@ const REMOVE: &str = "delete from hub_installs where organization = $1 and plugi
 const INSTALLS: &str = "select organization, plugin from hub_installs order by organization, installed_at, plugin";
 const PUT_PRESET: &str = "insert into hub_presets (id, project, plugin, name, document) values ($1, $2, $3, $4, $5) \
      on conflict (project, plugin, name) do update set id = excluded.id, document = excluded.document";
+/// `$6`: the id that may be there, or no id at all.
+const PUT_PRESET_SEEN: &str = "insert into hub_presets (id, project, plugin, name, document) values ($1, $2, $3, $4, $5) \
+     on conflict (project, plugin, name) do update set id = excluded.id, document = excluded.document where hub_presets.id = $6";
 const PRESETS: &str = "select document, id from hub_presets where project = $1 and plugin = $2 order by name";
 const PRESETS_OF_PROJECT: &str = "select document, id from hub_presets where project = $1 order by plugin, name";
 const PRESET: &str = "select document, id from hub_presets where id = $1";
@@ -80,16 +84,23 @@ impl Store {
         rows.iter().map(|row| Ok((identity(row, 0)?, identity(row, 1)?))).collect()
     }
 
-    /// Inserts the preset, or replaces the one of that name for the same project and plugin.
-    pub async fn put_preset(&self, preset: &Preset) -> Result<(), StoreError> {
-        let parameters = vec![
+    /// Inserts the preset, or replaces the one of that name for the same project and plugin, if it may; else `ChangedMeanwhile`. One that is
+    /// gone is as if it had never been.
+    pub async fn put_preset(&self, preset: &Preset, replaces: Replaces) -> Result<(), StoreError> {
+        let mut parameters = vec![
             preset.id.to_string().into(),
             preset.project.to_string().into(),
             preset.plugin.to_string().into(),
             preset.name.as_str().into(),
             document::write(preset)?.into(),
         ];
-        self.write(vec![Statement::new(PUT_PRESET, parameters).about(3)]).await.map(drop)
+        let seen = match replaces {
+            Replaces::Anything => return self.write(vec![Statement::new(PUT_PRESET, parameters).about(3)]).await.map(drop),
+            Replaces::Nothing => String::new(),
+            Replaces::This(id) => id.to_string(),
+        };
+        parameters.push(seen.into());
+        self.write(vec![Statement::new(PUT_PRESET_SEEN, parameters).about(3).or(Untouched::Changed)]).await.map(drop)
     }
 
     /// Presets of a project, for one plugin or for all.

@@ -34,6 +34,8 @@ const APPEND: &str = "insert into hub_log_lines (session, sequence, time, level,
      select ordinal, log_length - $1, $2, $3, $4, $5 from hub_sessions where id = $6";
 const LOG: &str = "select sequence, time, level, text, more from hub_log_lines \
      where session = (select ordinal from hub_sessions where id = $1) and sequence > $2 order by sequence limit $3";
+const LOG_END: &str = "select sequence, time, level, text, more from hub_log_lines \
+     where session = (select ordinal from hub_sessions where id = $1) and sequence < $2 order by sequence desc limit $3";
 
 impl Store {
     /// Fails with `AlreadyExists` when the id is taken.
@@ -109,6 +111,20 @@ impl Store {
     pub async fn session_log(&self, id: HubId, after: u64, limit: usize) -> Result<Vec<StoredSessionLine>, StoreError> {
         let parameters = vec![id.to_string().into(), integer(after).into(), integer(limit as u64).into()];
         self.read(LOG, parameters).await?.iter().map(line).collect()
+    }
+
+    /// The last `limit` lines with a sequence below `before`, or of all; oldest first. None for a session that does not exist.
+    pub async fn session_log_end(
+        &self,
+        id: HubId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredSessionLine>, StoreError> {
+        let before = integer(before.unwrap_or(u64::MAX));
+        let parameters = vec![id.to_string().into(), before.into(), integer(limit as u64).into()];
+        let mut lines = self.read(LOG_END, parameters).await?.iter().map(line).collect::<Result<Vec<_>, _>>()?;
+        lines.reverse();
+        Ok(lines)
     }
 
     /// Deletes sessions that ended before this instant with their logs, those that ended first before others, at most `limit`;

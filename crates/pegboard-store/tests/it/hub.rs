@@ -4,7 +4,7 @@ use pegboard_model::{
     ClassPair, Connector, HubId, LogLevel, PluginLimits, PluginType, Preset, RemotePlugin, Session, SessionCause, SessionLine,
     SessionState, Timestamp,
 };
-use pegboard_store::{SessionFilter, StoreError};
+use pegboard_store::{Replaces, SessionFilter, StoreError};
 use serde_json::{Map, json};
 
 use crate::back_end::on_each;
@@ -121,13 +121,25 @@ async fn presets_have_one_name_each() {
             parameters: Map::new(),
             created_at: Timestamp(1),
         };
-        store.put_preset(&preset).await.unwrap();
+        store.put_preset(&preset, Replaces::Anything).await.unwrap();
         preset.config = "{\"a\":1}".to_owned();
         preset.id = HubId::random();
-        store.put_preset(&preset).await.unwrap();
+        store.put_preset(&preset, Replaces::Anything).await.unwrap();
         assert_eq!(store.presets(preset.project, Some(preset.plugin)).await.unwrap(), [preset.clone()]);
         assert_eq!(store.presets(preset.project, None).await.unwrap(), [preset.clone()]);
         assert_eq!(store.presets(preset.project, Some(HubId::random())).await.unwrap(), []);
+        // Only what the writer saw is replaced.
+        let (seen, other) = (preset.id, HubId::random());
+        let changed = Preset { id: HubId::random(), config: "{\"a\":2}".to_owned(), ..preset.clone() };
+        for replaces in [Replaces::Nothing, Replaces::This(other)] {
+            assert!(matches!(store.put_preset(&changed, replaces).await, Err(StoreError::ChangedMeanwhile(_))), "{replaces:?}");
+        }
+        assert_eq!(store.presets(preset.project, None).await.unwrap(), [preset.clone()]);
+        store.put_preset(&changed, Replaces::This(seen)).await.unwrap();
+        assert_eq!(store.presets(preset.project, None).await.unwrap(), std::slice::from_ref(&changed));
+        let new = Preset { id: HubId::random(), name: "day".to_owned(), ..preset.clone() };
+        store.put_preset(&new, Replaces::Nothing).await.unwrap();
+        preset = changed;
         assert!(store.delete_preset(preset.id).await.unwrap());
         assert!(!store.delete_preset(preset.id).await.unwrap());
     })
@@ -167,6 +179,9 @@ async fn a_session_ends_once() {
         let texts: Vec<_> = log.iter().map(|stored| (stored.sequence, stored.line.text.as_str())).collect();
         assert_eq!(texts, [(1, "first"), (2, "end"), (3, "late"), (4, "zero \u{fffd} byte")]);
         assert_eq!(store.session_log(one.id, 2, 1).await.unwrap(), log[2..3]);
+        assert_eq!(store.session_log_end(one.id, None, 2).await.unwrap(), log[2..4]);
+        assert_eq!(store.session_log_end(one.id, Some(3), 9).await.unwrap(), log[0..2]);
+        assert_eq!(store.session_log_end(HubId::random(), None, 9).await.unwrap(), []);
         let nobody = HubId::random();
         assert_eq!(store.log_session(nobody, lines(&["x"])).await, Err(StoreError::NotFound(nobody.to_string())));
 

@@ -10,6 +10,7 @@ use pegboard_model::{Error, PluginType, RemotePlugin};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::resources::expected;
 use super::super::shape::{ErrorAnswer, HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade};
 use super::config_text;
 use crate::access::Here;
@@ -122,19 +123,23 @@ pub(crate) async fn create(
     Ok(Json(made(&app, plugin, secret, &headers)))
 }
 
-/// Changes a remote plugin's record. What the body does not say stays.
-#[utoipa::path(put, path = "/api/v1/hub/plugins/{id}", tag = "hub", params(("id" = String, Path, description = "Its id, or its name")), request_body = HubPluginBody,
-    responses((status = 200, body = HubPluginAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+/// Changes a remote plugin's record. What the body does not say stays. With `If-Match` only when it still is the version that the header
+/// names, an answer's `updated_at`; else 409 `changed-meanwhile`.
+#[utoipa::path(put, path = "/api/v1/hub/plugins/{id}", tag = "hub",
+    params(("id" = String, Path, description = "Its id, or its name"), ("If-Match" = Option<String>, Header, description = "The version that the client saw")),
+    request_body = HubPluginBody,
+    responses((status = 200, body = HubPluginAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
 pub(crate) async fn update(
     app: Here,
     Path(id): Path<String>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<HubPluginBody>,
 ) -> Result<Json<HubPluginAnswer>, ApiError> {
     if body.plugin_type.is_some() {
         return Err(Error::invalid("plugin-type", "the type of a plugin does not change").hint("make another plugin").into());
     }
     let id = app.own_plugin(&id)?.id;
-    let plugin = app.hub.edit_plugin(id, edit(body)).await?;
+    let plugin = app.hub.edit_plugin(id, edit(body), expected(&headers)?).await?;
     Ok(Json(answer(&app, plugin)))
 }
 

@@ -4,10 +4,14 @@ use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::Path;
+use axum::http::HeaderMap;
+use axum::http::header::IF_NONE_MATCH;
 use pegboard_model::{Error, HubId, Preset};
+use pegboard_store::Replaces;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::resources::expected;
 use super::super::shape::{ErrorAnswer, HubPresetAnswer, HubPresetList};
 use super::{class_pairs, config_text};
 use crate::access::Here;
@@ -36,10 +40,22 @@ pub(crate) async fn list(
     Ok(Json(HubPresetList { presets: presets.into_iter().map(HubPresetAnswer::from).collect() }))
 }
 
-/// Stores a preset, in place of the one of that name for the same project and plugin.
-#[utoipa::path(post, path = "/api/v1/hub/presets", tag = "hub", request_body = HubPresetAnswer,
-    responses((status = 200, body = HubPresetAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
-pub(crate) async fn put(app: Here, JsonBody(body): JsonBody<HubPresetAnswer>) -> Result<Json<HubPresetAnswer>, ApiError> {
+/// Stores a preset, in place of the one of that name for the same project and plugin. With `If-Match` only in place of the one with the id
+/// that the header names, with `If-None-Match: *` only if there is none; else 409 `changed-meanwhile`.
+#[utoipa::path(post, path = "/api/v1/hub/presets", tag = "hub",
+    params(("If-Match" = Option<String>, Header, description = "The id of the preset that the client saw"), ("If-None-Match" = Option<String>, Header, description = "`*`: the client saw none")),
+    request_body = HubPresetAnswer,
+    responses((status = 200, body = HubPresetAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer)))]
+pub(crate) async fn put(
+    app: Here,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<HubPresetAnswer>,
+) -> Result<Json<HubPresetAnswer>, ApiError> {
+    let replaces = match expected(&headers)? {
+        Some(id) => Replaces::This(id),
+        None if headers.contains_key(IF_NONE_MATCH) => Replaces::Nothing,
+        None => Replaces::Anything,
+    };
     let plugin = app.plugin(&body.plugin)?;
     let project = app.project(&body.project).await?;
     let preset = Preset {
@@ -52,7 +68,7 @@ pub(crate) async fn put(app: Here, JsonBody(body): JsonBody<HubPresetAnswer>) ->
         parameters: body.parameters,
         created_at: SystemTime::now().into(),
     };
-    app.hub.put_preset(&preset).await?;
+    app.hub.put_preset(&preset, replaces).await?;
     Ok(Json(preset.into()))
 }
 

@@ -58,6 +58,11 @@ pub(crate) struct WaitParameters {
 pub(crate) struct LogParameters {
     /// Only lines behind this one.
     after: Option<u64>,
+    /// The last lines before this one.
+    before: Option<u64>,
+    /// The last lines instead of the first ones; they come oldest first all the same.
+    #[serde(default)]
+    last: bool,
     /// At most so many, up to 10000.
     limit: Option<usize>,
     /// When there is none: wait so many seconds for one, at most 55.
@@ -210,7 +215,7 @@ pub(crate) async fn result(app: Here, Path(id): Path<String>) -> Result<Response
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-/// A page of a session's log, oldest first.
+/// A page of a session's log, oldest first: from the begin, or with `last` or `before` from the end.
 #[utoipa::path(get, path = "/api/v1/hub/sessions/{id}/log", tag = "hub", params(("id" = String, Path, description = "Its id"), LogParameters),
     responses((status = 200, body = HubLogPage), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn log(
@@ -220,6 +225,9 @@ pub(crate) async fn log(
 ) -> Result<Json<HubLogPage>, ApiError> {
     let id: HubId = app.session(&id).await?.session.id;
     let (after, limit) = (parameters.after.unwrap_or(0), parameters.limit.unwrap_or(LINES).clamp(1, 10_000));
+    if parameters.last || parameters.before.is_some() {
+        return Ok(Json(end_of_log(&app, id, parameters.before, limit).await?));
+    }
     let patience = Duration::from_secs(parameters.wait.unwrap_or(0)).min(WAIT);
     let waiting = async {
         loop {
@@ -240,5 +248,17 @@ pub(crate) async fn log(
     };
     let next = lines.last().map_or(after, |line| line.sequence);
     let over = is_over && lines.len() < limit;
-    Ok(Json(HubLogPage { lines: lines.into_iter().map(Into::into).collect(), next, over }))
+    Ok(Json(HubLogPage { lines: lines.into_iter().map(Into::into).collect(), next, over, earlier: None }))
+}
+
+async fn end_of_log(app: &Here, id: HubId, before: Option<u64>, limit: usize) -> Result<HubLogPage, Error> {
+    // Asked before the lines are read: what is over now has no lines behind those.
+    let over = app.hub.session(id).await?.session.state.is_final() && before.is_none();
+    // One more than asked for tells whether there are earlier ones.
+    let mut lines = app.hub.session_log_end(id, before, limit + 1).await?;
+    let is_more = lines.len() > limit;
+    lines.drain(..usize::from(is_more));
+    let earlier = lines.first().map(|line| line.sequence).filter(|_| is_more);
+    let next = lines.last().map_or(0, |line| line.sequence);
+    Ok(HubLogPage { lines: lines.into_iter().map(Into::into).collect(), next, over, earlier })
 }

@@ -361,6 +361,9 @@ pub struct HubLogPage {
     pub next: u64,
     /// Nothing more will follow behind this page.
     pub over: bool,
+    /// Give it as `before` for what was said before these lines; null when they are the first ones, or were not asked for from the end.
+    #[serde(default)]
+    pub earlier: Option<u64>,
 }
 
 /// One line of a session's log.

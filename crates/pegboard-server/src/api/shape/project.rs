@@ -46,6 +46,8 @@ pub struct ProjectAnswer {
     pub assets: Option<u64>,
     /// How many tasks are in each stage.
     pub tasks: BTreeMap<String, u64>,
+    /// Grows with each change of the project itself: what `If-Match` names.
+    pub revision: u64,
     /// When it was made.
     pub created_at: String,
     /// When it was changed last.
@@ -66,6 +68,7 @@ impl ProjectAnswer {
             batches: batches.collect(),
             assets,
             tasks,
+            revision: project.revision,
             created_at: project.created_at.to_string(),
             updated_at: project.updated_at.to_string(),
         }

@@ -11,7 +11,7 @@ use crate::administration::AdministrationCommand;
 use crate::dev::DevArguments;
 use crate::failure::CommandFailure;
 use crate::new::NewCommand;
-use crate::people::{AuditArguments, UserCommand};
+use crate::people::{AuditArguments, OrganizationCommand, UserCommand};
 use crate::plugin::InstallArguments;
 use crate::project::{KeyCommand, ProjectCommand, StorageCommand};
 use crate::resources::ResourceKind;
@@ -206,6 +206,11 @@ pub(crate) enum Command {
     User {
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Organizations: whose projects, hub plugins and people these are.
+    Organization {
+        #[command(subcommand)]
+        command: OrganizationCommand,
     },
     /// Show who did what.
     Audit(AuditArguments),
@@ -508,6 +513,7 @@ impl Command {
             Self::Storage { command } => Some(command.client()),
             Self::Administration(command) => command.client(),
             Self::User { command } => Some(command.client()),
+            Self::Organization { command } => Some(command.client()),
             Self::Audit(audit) => Some(&audit.client),
             Self::Serve { .. }
             | Self::Demo { .. }

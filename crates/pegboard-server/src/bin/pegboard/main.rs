@@ -144,6 +144,7 @@ async fn ask(arguments: &Arguments, settings: &Settings, output: &Output) -> Res
         Command::Storage { command } => project::storage(&client, command, output).await,
         Command::Administration(command) => administration::administration(&client, command, output).await,
         Command::User { command } => people::user(&client, command, output).await,
+        Command::Organization { command } => people::organization(&client, command, output).await,
         Command::Audit(audit) => people::audit(&client, audit, output).await,
         Command::Serve { .. }
         | Command::Demo { .. }

@@ -109,7 +109,10 @@ pub(super) const PAGES: &[Page] = &[
         section: "plugins",
         asks: &[
             must("session", "/api/v1/hub/sessions/{{ id|urlencode }}"),
-            must("log", "/api/v1/hub/sessions/{{ id|urlencode }}/log?limit=5000"),
+            must(
+                "log",
+                "/api/v1/hub/sessions/{{ id|urlencode }}/log?limit=400&last=true{% if query.earlier %}&before={{ query.earlier|urlencode }}{% endif %}",
+            ),
             may("plugin", "/api/v1/hub/plugins/{{ session.plugin }}"),
             may("project", "{% if session.project %}/api/v1/projects/{{ session.project }}{% endif %}"),
             may(

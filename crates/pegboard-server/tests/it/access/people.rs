@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pegboard_model::OrganizationRole;
+use pegboard_model::{LinkPurpose, OneTimeLink, OrganizationRole, Timestamp};
 use serde_json::{Value as Json, json};
 
 use super::world::Door;
@@ -45,6 +45,62 @@ async fn a_link_is_good_once_and_signs_in() {
     door.ask("GET", "/api/v1/runs", &[("cookie", &cookie)], Json::Null).await.refuses(401, "sign-in-needed");
     door.sign_in("ann@example.org", PASSWORD, "192.0.2.1").await.refuses(401, "wrong-password");
     door.sign_in("ann@example.org", "another sentence", "192.0.2.1").await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_and_sessions_that_are_over_are_told_in_a_page_that_says_the_way_on() {
+    let door = Door::new().await;
+    let admin = door.key(OrganizationRole::Admin).await;
+    let page =
+        async |path: &str, cookie: &str| door.ask("GET", path, &[("accept", "text/html"), ("cookie", cookie)], Json::Null).await;
+    let made = door.by_key(&admin, "POST", "/api/v1/users", json!({ "email": "ann@example.org" })).await.is(200).body;
+    let token = made["link"].as_str().unwrap().rsplit('/').next().unwrap();
+    let path = format!("/ui/link/{token}");
+    let good = page(&path, "").await.is(200).body;
+    assert!(good.as_str().unwrap().contains("Choose a password") && good.as_str().unwrap().contains("ann@example.org"), "{good}");
+    let refused = async |path: &str, why: &str| {
+        let answer = page(path, "").await.is(404);
+        let text = answer.body.as_str().unwrap();
+        for said in ["<h1>", "this link is not good: it was used, it is over, or it never was", "pegboard user link EMAIL"] {
+            assert!(text.contains(said), "{why}: {said} in {text}");
+        }
+        assert!(!text.contains("name=\"password\""), "{why}: {text}");
+    };
+    refused("/ui/link/nonsense", "there never was one").await;
+    let password = json!({ "password": PASSWORD });
+    let begun = door.ask("POST", &format!("/api/v1/links/{token}"), &[], password).await.is(200);
+    refused(&path, "it was used").await;
+    // One that nobody used in time.
+    let ann = door.api.labelling.user_called("ann@example.org").await.unwrap().unwrap();
+    let over = OneTimeLink {
+        hash: blake3::hash(b"over").to_hex().to_string(),
+        user: ann.id,
+        purpose: LinkPurpose::Reset,
+        created_at: Timestamp(0),
+        expires_at: Timestamp(1),
+    };
+    door.api.store.create_link(&over).await.unwrap();
+    refused("/ui/link/over", "it is over").await;
+    door.ask("POST", "/api/v1/links/over", &[], json!({ "password": PASSWORD })).await.refuses(404, "link-not-found");
+
+    // A session that is over: to the sign-in, and from there back to where one was.
+    let cookie = begun.cookie();
+    let place = "/ui/runs?state=failed&workflow=a%20b";
+    page(place, &cookie).await.is(200);
+    let own = [("cookie", cookie.as_str()), ("x-csrf-token", &begun.csrf_token())];
+    door.ask("DELETE", "/api/v1/session", &own, Json::Null).await.is(200);
+    let sent = page(place, &cookie).await.is(303);
+    let to = sent.headers["location"].to_str().unwrap();
+    assert_eq!(to, "/ui/sign-in?next=%2Fui%2Fruns%3Fstate%3Dfailed%26workflow%3Da%2520b");
+    let form = page(to, &cookie).await.is(200).body;
+    assert!(form.as_str().unwrap().contains("data-then=\"/ui/runs?state=failed&amp;workflow=a%20b\""), "{form}");
+    // Nowhere else.
+    for next in ["https://evil.example/", "//evil.example/", "javascript:alert(1)"] {
+        let form = page(&format!("/ui/sign-in?next={next}"), "").await.is(200).body;
+        assert!(form.as_str().unwrap().contains("data-then=\"/ui/\""), "{next}: {form}");
+    }
+    // What a page's script asks is refused in words that the script knows.
+    door.ask("GET", "/api/v1/news", &[("cookie", &cookie)], Json::Null).await.refuses(401, "sign-in-needed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

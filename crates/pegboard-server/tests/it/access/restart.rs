@@ -90,6 +90,16 @@ fn on_its_own_machine_the_command_line_needs_no_key() {
     owner(&["user", "rm", "admin@pegboard.local"]).well();
     owner(&["user", "rm", "ann@example.org"]).failed(1, &["last admin"]);
     assert!(owner(&["user", "link", "ann@example.org"]).well().stdout.contains("/ui/link/"));
+    // An organization of its own: its admin is told a link, and is nobody of this one.
+    let link = owner(&["organization", "add", "Road survey", "--admin", "bob@example.net"]).well();
+    assert!(link.stdout.contains("/ui/link/") && link.stderr.contains("bob@example.net"), "{link:?}");
+    owner(&["organization", "add", "Other", "--admin", "bob@example.net"]).failed(1, &["bob@example.net"]);
+    let listed = owner(&["organization", "ls", "--json"]).well().json();
+    let names: Vec<(&Json, &Json)> =
+        listed["organizations"].as_array().unwrap().iter().map(|one| (&one["name"], &one["first"])).collect();
+    assert_eq!((names.len(), names[0].1, names[1]), (2, &json!(true), (&json!("Road survey"), &json!(false))));
+    assert!(owner(&["organization", "ls"]).well().stdout.contains("the server's own"));
+    assert!(!owner(&["user", "ls"]).well().stdout.contains("bob@example.net"));
     let record = until("the record", || {
         let record = owner(&["audit", "--json"]).well().stdout;
         record.contains("/link").then_some(record)

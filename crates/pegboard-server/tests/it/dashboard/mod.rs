@@ -187,7 +187,7 @@ impl Dashboard {
 }
 
 /// The environment of the panels is large: what was downloaded for one world is there for all.
-fn share_downloads(world: &World) {
+pub(crate) fn share_downloads(world: &World) {
     let shared = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("dashboard-downloads");
     std::fs::create_dir_all(&shared).unwrap();
     let own = world.data().join("cache");

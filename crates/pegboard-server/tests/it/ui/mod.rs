@@ -2,6 +2,8 @@
 
 mod every;
 mod hub;
+mod logs;
+mod open;
 mod projects;
 mod story;
 mod workflows;

@@ -1,4 +1,4 @@
-//! What one may type after `pegboard user` and `pegboard audit`.
+//! What one may type after `pegboard user`, `pegboard organization` and `pegboard audit`.
 
 use clap::{Args, Subcommand};
 
@@ -61,6 +61,37 @@ impl UserCommand {
             | Self::Role { client, .. }
             | Self::Link { client, .. }
             | Self::Rm { client, .. } => client,
+        }
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum OrganizationCommand {
+    /// Make an organization and print the link with which its first admin chooses a password.
+    #[command(
+        after_help = "Example:\n  pegboard organization add \"Road survey\" --admin ann@example.org\n\nIts projects, hub plugins, storages, people and keys are its own. Takes an admin of the server's first organization."
+    )]
+    Add {
+        /// Its name, for people.
+        name: String,
+        /// Email of its first admin, who belongs to no other organization.
+        #[arg(long, value_name = "EMAIL")]
+        admin: String,
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// List the organizations, the server's own first.
+    #[command(after_help = "Example:\n  pegboard organization ls")]
+    Ls {
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+}
+
+impl OrganizationCommand {
+    pub(crate) fn client(&self) -> &ClientArguments {
+        match self {
+            Self::Add { client, .. } | Self::Ls { client } => client,
         }
     }
 }

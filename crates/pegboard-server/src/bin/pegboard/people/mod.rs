@@ -1,11 +1,14 @@
-//! `pegboard user` and `pegboard audit`: people, and who did what.
+//! `pegboard user`, `pegboard organization` and `pegboard audit`: people, whose they are, and who did what.
 
 mod arguments;
 
 use std::time::Duration;
 
-pub(crate) use arguments::{AuditArguments, UserCommand};
-use pegboard_server::shape::{AuditAnswer, AuditList, UserAnswer, UserBody, UserChange, UserLink, UserList};
+pub(crate) use arguments::{AuditArguments, OrganizationCommand, UserCommand};
+use pegboard_server::shape::{
+    AuditAnswer, AuditList, OrganizationAnswer, OrganizationBody, OrganizationList, OrganizationMade, UserAnswer, UserBody,
+    UserChange, UserLink, UserList,
+};
 use serde_json::{Value as Json, json};
 
 use crate::client::Client;
@@ -59,11 +62,43 @@ pub(crate) async fn user(client: &Client, command: &UserCommand, output: &Output
     Ok(())
 }
 
+/// `pegboard organization …`.
+pub(crate) async fn organization(client: &Client, command: &OrganizationCommand, output: &Output) -> Result<(), CommandFailure> {
+    match command {
+        OrganizationCommand::Add { name, admin, .. } => {
+            let body = OrganizationBody { name: name.clone(), admin: admin.clone() };
+            let made: OrganizationMade = client.post(&["organizations"], &body).await?;
+            if output.json {
+                output.data(&made);
+            } else {
+                say_link(&made.admin, output);
+            }
+        }
+        OrganizationCommand::Ls { .. } => {
+            let list: OrganizationList = client.get(&["organizations"], &[]).await?;
+            if output.json {
+                output.data(&list);
+                return Ok(());
+            }
+            let row = |one: &OrganizationAnswer| {
+                let whose = if one.first { "the server's own" } else { "" };
+                vec![one.id.clone(), one.name.clone(), whose.to_owned(), instant(&one.created_at)]
+            };
+            output.table(&["ID", "NAME", "", "CREATED"], list.organizations.iter().map(row).collect());
+        }
+    }
+    Ok(())
+}
+
 fn print_link(made: &UserLink, output: &Output) {
     if output.json {
         output.data(made);
-        return;
+    } else {
+        say_link(made, output);
     }
+}
+
+fn say_link(made: &UserLink, output: &Output) {
     output.line(&made.link);
     output.note(&format!(
         "send this link to {}: it sets their password, once, until {}; it is not shown again",
