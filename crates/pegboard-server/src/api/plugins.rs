@@ -15,6 +15,7 @@ use serde_json::{Value as Json_, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
+use super::permissions;
 use super::shape::{ErrorAnswer, ErrorBody, InstallBody, InstallNews, PluginAnswer, PluginList, Progress, UpgradeBody};
 use crate::app::App;
 use crate::directory;
@@ -32,7 +33,10 @@ pub(crate) async fn list(State(app): State<App>) -> Json<PluginList> {
     responses((status = 200, body = PluginAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<PluginAnswer>, ApiError> {
     let record = find(&app, &name.parse()?)?;
-    Ok(Json(PluginAnswer::new(record, &app.engine.workers(), &app.engine.plugins())))
+    let bounds = app.engine.bounds(record.name.as_str());
+    let answer = PluginAnswer::new(record, &app.engine.workers(), &app.engine.plugins());
+    let process = answer.workers.iter().find_map(|worker| worker.process_id);
+    Ok(Json(PluginAnswer { permissions: Some(permissions::of(bounds, process).await), ..answer }))
 }
 
 /// Installs a plugin: makes its environment, finds what it contributes, loads it. The answer is a stream of JSON lines: `step`

@@ -41,7 +41,7 @@ pub(crate) use file::PanelFile;
 pub use keeper::keep_dashboard;
 use memory::Memory;
 pub use overview::{DashboardPanel, DashboardPlugin, DashboardPlugins};
-pub(crate) use overview::{no_such_file, overview, reload};
+pub(crate) use overview::{no_such_file, overview, reload, worker_name};
 pub use requirements::{PanelRequirements, REQUIREMENTS_FILE};
 use rota::Rota;
 pub(crate) use routes::{by_plain_path, routes};

@@ -1,6 +1,7 @@
 //! Pages, as a browser without scripts would be shown them.
 
 mod hub;
+mod origins;
 mod projects;
 mod story;
 mod workflows;
