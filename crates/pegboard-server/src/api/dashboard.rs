@@ -7,6 +7,7 @@ use pegboard_engine::Bounds;
 use super::permissions;
 use super::shape::{ErrorAnswer, PluginLimit};
 use crate::app::App;
+use crate::config::print_duration;
 use crate::dashboard::{self, DashboardPlugin, DashboardPlugins};
 use crate::error::ApiError;
 
@@ -31,7 +32,7 @@ pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Resu
     permissions.limits.push(PluginLimit {
         name: "time of a callback".to_owned(),
         setting: "dashboard.callback_deadline".to_owned(),
-        value: Some(humantime::format_duration(app.settings.dashboard.callback_deadline).to_string()),
+        value: Some(print_duration(app.settings.dashboard.callback_deadline)),
         enforced_by: Some("server".to_owned()),
         in_force: None,
     });

@@ -1,9 +1,11 @@
 //! What the processes of plugins may do, gathered from the engine and from the kernel.
 
+use std::time::Duration;
+
 use pegboard_engine::{Bounds, KernelView};
 
 use super::shape::{PluginLimit, PluginPermissions};
-use crate::config::print_size;
+use crate::config::{print_duration, print_size};
 
 /// User whom no limit of processes holds.
 const ROOT: u32 = 0;
@@ -59,10 +61,10 @@ fn limits(bounds: &Bounds, view: Option<&KernelView>, user: u32) -> Vec<PluginLi
         limit("open files", "engine.open_files", wanted.open_files.map(count), "kernel", held(|view| view.open_files, |number| number.to_string())),
         limit("processes", "engine.processes", wanted.processes.map(count), processes_by, held(|view| view.processes, |number| number.to_string())),
     ];
-    let seconds = |seconds: u64| humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string();
+    let seconds = |seconds: u64| print_duration(Duration::from_secs(seconds));
     if let Some(workers) = bounds.workers {
         limits.push(limit("processor time of a call", "engine.cpu_time", wanted.cpu_seconds.map(seconds), "kernel", None));
-        let deadline = bounds.call_deadline.map(|time| humantime::format_duration(time).to_string());
+        let deadline = bounds.call_deadline.map(print_duration);
         limits.push(limit("time of a call", "engine.call_deadline", deadline, "server", None));
         limits.push(limit("workers", "engine.workers_per_plugin", Some(workers.to_string()), "server", None));
     }

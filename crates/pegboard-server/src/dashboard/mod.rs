@@ -39,7 +39,7 @@ pub(crate) use call::{cookies, theme};
 pub(crate) use events::{Change, changes};
 pub(crate) use file::PanelFile;
 pub use keeper::keep_dashboard;
-use memory::Memory;
+pub(crate) use memory::Memory;
 pub use overview::{DashboardPanel, DashboardPlugin, DashboardPlugins};
 pub(crate) use overview::{no_such_file, overview, reload, worker_name};
 pub use requirements::{PanelRequirements, REQUIREMENTS_FILE};
