@@ -1,11 +1,17 @@
-"""Pages over much: a project of 100,000 assets and 100,000 runs, against 10 of each. First bytes and whole answers."""
+"""Pages: all of the demo, and those over a project of 100,000 assets and 100,000 runs against 10 of each."""
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
+import re
+import shutil
 import sqlite3
+import statistics
+import subprocess
 import time
+import urllib.parse
 import uuid
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +28,7 @@ __all__ = ["pages"]
 FEW: Final = 10
 CHUNK: Final = 1000
 WARM: Final = 3
+LINK: Final = re.compile(r'href="([^"]+)"')
 FIRST_BYTE: Final = Comparison(limit=0.010)
 WHOLE: Final = Comparison(limit=0.050)
 
@@ -32,20 +39,21 @@ class _Times:
     def __init__(self, server: Server, path: str, accept: str) -> None:
         self.first: list[float] = []
         self.whole: list[float] = []
-        self._server, self._path, self._accept = server, path, accept
+        self.path = path
+        self._server, self._accept = server, accept
 
     def ask(self, count: bool) -> None:
         """One request on a connection of its own, which is open before the clock starts."""
         with closing(http.client.HTTPConnection(*self._server.address, timeout=60)) as connection:
             connection.connect()
             begin = time.perf_counter()
-            connection.request("GET", self._path, headers={"Accept": self._accept})
+            connection.request("GET", self.path, headers={"Accept": self._accept})
             response = connection.getresponse()
             first = time.perf_counter() - begin
             body = response.read()
             whole = time.perf_counter() - begin
         if response.status != 200:
-            raise RuntimeError(f"`{self._path}` answered {response.status}: {body[:300]!r}")
+            raise RuntimeError(f"`{self.path}` answered {response.status}: {body[:300]!r}")
         if count:
             self.first.append(first)
             self.whole.append(whole)
@@ -114,8 +122,60 @@ def _with_runs(shop: Workshop, name: str, runs: int) -> Path:
     return data
 
 
+def _demo(shop: Workshop) -> Path:
+    """A data directory as `pegboard demo` leaves it."""
+    data = shop.data / "demo"
+    if not data.exists():
+        command = [str(shop.pegboard), "demo", "--once", "--listen", "127.0.0.1:0", "--data", str(data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            shutil.rmtree(data, ignore_errors=True)
+            raise RuntimeError(f"`{' '.join(command)}` failed:\n{done.stdout}{done.stderr}")
+    return data
+
+
+def _linked(server: Server) -> list[str]:
+    """Every page that links lead to from Home, in the order in which they are found."""
+    found, place = ["/ui/"], 0
+    while place < len(found):
+        status, text = server.request("GET", found[place])
+        if status != 200:
+            raise RuntimeError(f"`{found[place]}` answered {status}")
+        here = found[place]
+        place += 1
+        if not isinstance(text, str):
+            continue
+        links = (urllib.parse.urljoin(here, html.unescape(link)).partition("#")[0] for link in LINK.findall(text))
+        for link in links:
+            if link.startswith("/ui/") and not link.startswith("/ui/assets/") and link not in found:
+                found.append(link)
+    return found
+
+
+def _of_the_demo(shop: Workshop, effort: Effort) -> list[Row]:
+    """The slowest of all pages of the demo's server."""
+    data = _demo(shop)
+    with serving(shop, data, "--plugins", str(data / "examples" / "dashboard")) as server:
+        all_of_them = [_Times(server, path, "text/html") for path in _linked(server)]
+        shop.say(f"  {len(all_of_them)} pages of the demo …")
+        for number in range(WARM + effort.rounds):
+            for one in all_of_them:
+                one.ask(count=number >= WARM)
+    slowest = max(all_of_them, key=lambda one: statistics.median(one.first))
+    worst = max(all_of_them, key=lambda one: max(one.whole))
+    what = f"{len(all_of_them)} pages of the demo's server"
+    return [
+        Row(f"{what}, slowest first byte: `{slowest.path}`", Series("", "ms", slowest.first), None, FIRST_BYTE),
+        Row(f"{what}, slowest whole answer: `{worst.path}`", Series("", "ms", [max(worst.whole)]), None, WHOLE),
+    ]
+
+
 def pages(shop: Workshop, effort: Effort) -> list[Row]:
-    """Ten times as many requests as rounds to each path, taking turns."""
+    """Each page of the demo; then ten times as many requests as rounds to each path over much data. Paths take turns."""
+    return [*_of_the_demo(shop, effort), *_of_much(shop, effort)]
+
+
+def _of_much(shop: Workshop, effort: Effort) -> list[Row]:
     times: dict[tuple[str, int], _Times] = {}
     for many in (FEW, effort.assets):
         data = _with_runs(shop, f"pages-{many}", many)

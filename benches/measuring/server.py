@@ -39,12 +39,12 @@ class FinishedRun:
 class Server:
     """Started at once on a free port; ends with the `with` block."""
 
-    def __init__(self, binary: Path, data: Path, log: Path) -> None:
+    def __init__(self, binary: Path, data: Path, log: Path, *arguments: str) -> None:
         self._binary = binary
         self._log = log.open("ab")
         begin = time.perf_counter()
         self._process = subprocess.Popen(
-            [str(binary), "serve", "--listen", "127.0.0.1:0", "--data", str(data)],
+            [str(binary), "serve", "--listen", "127.0.0.1:0", "--data", str(data), *arguments],
             stdout=subprocess.PIPE,
             stderr=self._log,
             env={**os.environ, "NO_COLOR": "1"},

@@ -16,9 +16,9 @@ __all__ = ["apply", "bare_engine", "installed", "serving"]
 
 
 @contextmanager
-def serving(shop: Workshop, data: Path) -> Iterator[Server]:
-    """A server on this data directory."""
-    with Server(shop.pegboard, data, shop.log) as server:
+def serving(shop: Workshop, data: Path, *arguments: str) -> Iterator[Server]:
+    """A server on this data directory; `arguments` go to `pegboard serve`."""
+    with Server(shop.pegboard, data, shop.log, *arguments) as server:
         yield server
 
 

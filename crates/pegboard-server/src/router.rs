@@ -27,7 +27,7 @@ fn api() -> Routes {
 }
 
 /// Every route, and who may ask for it. `asked` is what the pages ask.
-fn routes(message_limit: usize, asked: &Router<App>) -> Routes {
+fn routes(message_limit: usize, asked: &Router) -> Routes {
     api()
         .merge(ui::routes(asked))
         .merge(dashboard::routes())
@@ -38,7 +38,7 @@ fn routes(message_limit: usize, asked: &Router<App>) -> Routes {
 
 /// What each route asks for, in the order in which they were added.
 pub fn listed() -> Vec<Route> {
-    routes(0, &api().into_parts().0).table().to_vec()
+    routes(0, &Router::new()).table().to_vec()
 }
 
 /// What the server itself has, which is its first organization's.
@@ -178,7 +178,7 @@ pub(crate) fn router(app: App) -> Router {
     let body_limit = app.settings.server.body_limit;
     // Pages ask in process, past the door: whoever looks at a page may see in it what they may ask for themselves.
     let (asked, table) = api().into_parts();
-    let asked = asked.layer(from_fn_with_state(Gate::new(app.clone(), table), inner_gate));
+    let asked = asked.layer(from_fn_with_state(Gate::new(app.clone(), table), inner_gate)).with_state(app.clone());
     let (routes, table) = routes(app.settings.hub.message_limit, &asked).into_parts();
     let routes = routes
         .fallback(unknown)

@@ -181,8 +181,8 @@ impl Labelling {
         Ok(self.store().asset(id).await?.filter(|asset| asset.project == project))
     }
 
-    /// Assets of the project from the `skipped`th on.
-    pub async fn assets(&self, project: HubId, skipped: u64, most: usize) -> Result<Vec<Placed<Asset>>, Error> {
+    /// Assets of the project from the `skipped`th on, and how many there are.
+    pub async fn assets(&self, project: HubId, skipped: u64, most: usize) -> Result<(Vec<Placed<Asset>>, u64), Error> {
         Ok(self.store().assets_from(project, skipped, most).await?)
     }
 

@@ -31,7 +31,7 @@ pub(super) async fn list(Path(id): Path<String>, asked: Asked) -> Answer {
     }
     let labelling = &asked.app.labelling;
     let (page, total) = if sent.is_empty() {
-        (labelling.assets(project.id, skipped, most).await?, labelling.count_assets(project.id).await?)
+        labelling.assets(project.id, skipped, most).await?
     } else {
         let found = fitting(&asked, &project, &filters).await?;
         let total = found.len() as u64;

@@ -135,7 +135,7 @@ async fn of_project(app: &App, project: &Project, query: &AssetsQuery, limit: us
         (_, _, Some(after)) => {
             (labelling.assets_after(project.id, after, limit).await?, labelling.count_assets(project.id).await?)
         }
-        _ => (labelling.assets(project.id, query.skip, limit).await?, labelling.count_assets(project.id).await?),
+        _ => labelling.assets(project.id, query.skip, limit).await?,
     };
     let all = query.batch.is_none() && query.name.is_none();
     let next = found.last().map(|asset| asset.ordinal).filter(|_| all);

@@ -21,13 +21,12 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use crate::access::{Access, Routes, get};
-use crate::app::App;
 
 pub(crate) use page::{Viewer, page_with, shell};
 pub(crate) use template::Pages;
 
 /// The pages, over the routes that they ask. Each answer of the API is looked at for itself, so a page asks for no more than a viewer.
-pub(crate) fn routes(api: &Router<App>) -> Routes {
+pub(crate) fn routes(api: &Router) -> Routes {
     let compressed = CompressionLayer::new().quality(CompressionLevel::Fastest);
     let open = Routes::new().route("/", get(door)).route("/ui", get(slash)).route("/ui/assets/{name}", get(assets::asset));
     let open = pages::OPEN.iter().fold(open, |routes, page| routes.merge(page::route(page, api.clone()))).need(Access::Open);

@@ -65,14 +65,13 @@ impl Viewer {
     }
 }
 
-pub(super) fn route(page: &'static Page, api: Router<App>) -> Routes {
+pub(super) fn route(page: &'static Page, api: Router) -> Routes {
     let handler = move |State(app): State<App>,
                         Path(parameters): Path<HashMap<String, String>>,
                         Query(query): Query<HashMap<String, String>>,
                         uri: Uri,
                         headers: HeaderMap,
                         extensions: Extensions| async move {
-        let api = api.with_state(app.clone());
         show(page, &app, &api, Viewer::of(&extensions), parameters, query, &uri, &headers).await
     };
     // Of an administrator's pages nothing could be shown to anybody else.

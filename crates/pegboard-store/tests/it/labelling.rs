@@ -155,8 +155,15 @@ async fn assets_are_found_by_what_they_are_called() {
         assert_eq!(store.asset_neighbours(p, assets[1].id).await.unwrap(), (Some(assets[0].id), Some(assets[2].id)));
         assert_eq!(store.asset_neighbours(p, assets[3].id).await.unwrap(), (Some(assets[2].id), None), "another project follows");
         assert_eq!(store.count_assets(p).await.unwrap(), 4);
-        let page = store.assets_from(p, 1, 2).await.unwrap();
-        assert_eq!(page.iter().map(|placed| placed.record.id).collect::<Vec<_>>(), [assets[1].id, assets[2].id]);
+        for (skipped, most, expected) in
+            [(0, 2, 0..2), (1, 2, 1..3), (2, 9, 2..4), (3, 1, 3..4), (3, 9, 3..4), (4, 2, 4..4), (9, 2, 4..4)]
+        {
+            let (page, total) = store.assets_from(p, skipped, most).await.unwrap();
+            let page = page.into_iter().map(|placed| placed.record).collect::<Vec<_>>();
+            assert_eq!(page, assets[expected], "{skipped}, {most}");
+            assert_eq!(total, 4);
+        }
+        let (page, _) = store.assets_from(p, 1, 2).await.unwrap();
         let after = store.assets(p, &AssetQuery::All, page[1].ordinal, 10).await.unwrap();
         assert_eq!(after.len(), 1);
 
@@ -208,7 +215,7 @@ async fn a_move_and_the_stages_that_it_left_are_one_transaction() {
         let (first, last) = (together[0].ordinal, together[1].ordinal);
         assert_eq!(store.past_stages_of(p, first, last).await.unwrap(), [left]);
         assert_eq!(store.past_stages_of(p, last, last).await.unwrap(), []);
-        let places = store.assets_from(p, 0, 9).await.unwrap();
+        let (places, _) = store.assets_from(p, 0, 9).await.unwrap();
         assert_eq!(
             store.tasks_of_assets(p, places[1].ordinal, places[1].ordinal).await.unwrap(),
             std::slice::from_ref(&tasks[1])

@@ -1,6 +1,6 @@
 //! Pages of plugins and sessions.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::{ESCAPED, HOSTILE, ask, page};
 use crate::support::{World, until};

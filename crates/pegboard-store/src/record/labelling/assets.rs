@@ -12,6 +12,7 @@ use crate::store::Store;
 const ONE: &str = "select document from assets where id = $1";
 const ALL: &str = "select document, id, ordinal from assets where project = $1 and ordinal > $2 order by ordinal limit $3";
 const FROM: &str = "select document, id, ordinal from assets where project = $1 order by ordinal limit $2 offset $3";
+const FROM_END: &str = "select document, id, ordinal from assets where project = $1 order by ordinal desc limit $2 offset $3";
 const BY_EXTERNAL_ID: &str = "select document, id, ordinal from assets \
      where project = $1 and external_start = $2 and ordinal > $3 order by ordinal limit $4";
 const BY_DATA: &str = "select document, id, ordinal from assets \
@@ -64,9 +65,20 @@ impl Store {
         }
     }
 
-    /// Assets of the project after so many of them, oldest first.
-    pub async fn assets_from(&self, project: HubId, skipped: u64, most: usize) -> Result<Vec<Placed<Asset>>, StoreError> {
-        placed(&self.read(FROM, vec![cell(project), limit(most), integer(skipped).into()]).await?)
+    /// Assets of the project after so many of them, oldest first; and how many there are. Counted off from the nearer end, so the
+    /// last page is as quick as the first; while assets are added or deleted, a page may repeat or miss a few.
+    pub async fn assets_from(&self, project: HubId, skipped: u64, most: usize) -> Result<(Vec<Placed<Asset>>, u64), StoreError> {
+        let total = self.count_assets(project).await?;
+        let behind = total.saturating_sub(skipped);
+        if skipped <= behind {
+            let rows = self.read(FROM, vec![cell(project), limit(most), integer(skipped).into()]).await?;
+            return Ok((placed(&rows)?, total));
+        }
+        let most = behind.min(most as u64);
+        let offset = integer(behind - most);
+        let mut page = placed(&self.read(FROM_END, vec![cell(project), integer(most).into(), offset.into()]).await?)?;
+        page.reverse();
+        Ok((page, total))
     }
 
     /// Assets of the project with this text somewhere in the beginning (200 characters) of their external id, letters large or
