@@ -57,9 +57,27 @@ fn limits(bounds: &Bounds, view: Option<&KernelView>, user: u32) -> Vec<PluginLi
             "kernel",
             held(|view| view.memory_bytes, print_size),
         ),
-        limit("largest file", "engine.file_size", wanted.file_bytes.map(print_size), "kernel", held(|view| view.file_bytes, print_size)),
-        limit("open files", "engine.open_files", wanted.open_files.map(count), "kernel", held(|view| view.open_files, |number| number.to_string())),
-        limit("processes", "engine.processes", wanted.processes.map(count), processes_by, held(|view| view.processes, |number| number.to_string())),
+        limit(
+            "largest file",
+            "engine.file_size",
+            wanted.file_bytes.map(print_size),
+            "kernel",
+            held(|view| view.file_bytes, print_size),
+        ),
+        limit(
+            "open files",
+            "engine.open_files",
+            wanted.open_files.map(count),
+            "kernel",
+            held(|view| view.open_files, |number| number.to_string()),
+        ),
+        limit(
+            "processes",
+            "engine.processes",
+            wanted.processes.map(count),
+            processes_by,
+            held(|view| view.processes, |number| number.to_string()),
+        ),
     ];
     let seconds = |seconds: u64| print_duration(Duration::from_secs(seconds));
     if let Some(workers) = bounds.workers {
@@ -99,7 +117,8 @@ mod tests {
                 open_files: None,
                 processes: Some(8),
             };
-            let bounds = Bounds { limits: wanted, workers: None, call_deadline: None, variables: Vec::new(), granted: Vec::new() };
+            let bounds =
+                Bounds { limits: wanted, workers: None, call_deadline: None, variables: Vec::new(), granted: Vec::new() };
             let view = KernelView { memory_bytes: Some(2 << 30), ..KernelView::default() };
             limits(&bounds, Some(&view), user)
         };

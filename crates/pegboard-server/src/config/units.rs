@@ -38,7 +38,9 @@ pub fn print_size(bytes: u64) -> String {
 pub fn print_duration(duration: std::time::Duration) -> String {
     const DAY: u64 = 24 * 60 * 60;
     match duration.as_secs() {
-        seconds if seconds > DAY && seconds.is_multiple_of(DAY) && duration.subsec_nanos() == 0 => format!("{}days", seconds / DAY),
+        seconds if seconds > DAY && seconds.is_multiple_of(DAY) && duration.subsec_nanos() == 0 => {
+            format!("{}days", seconds / DAY)
+        }
         _ => humantime::format_duration(duration).to_string(),
     }
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::super::shape::{ErrorAnswer, HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade};
 use super::config_text;
-use crate::api::permissions;
 use crate::access::Here;
+use crate::api::permissions;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
 use crate::hub::hosting;

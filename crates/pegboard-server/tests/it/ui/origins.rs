@@ -31,7 +31,8 @@ fn a_table_that_an_export_published_leads_back_to_its_project() {
     assert!(world.run(&["catalog", "show", "data-source", "team/labels"]).well().stdout.contains(&session));
 
     // What is gone is said to be gone.
-    let body = json!({ "files": [{ "role": "data", "content": [{ "a": 1 }] }], "origin": { "session": "64e5f00d0000000000000001" } });
+    let body =
+        json!({ "files": [{ "role": "data", "content": [{ "a": 1 }] }], "origin": { "session": "64e5f00d0000000000000001" } });
     well(&world, "POST", "/api/v1/catalog/data_source/old", &body);
     let shown = page(&world, "/ui/artifacts/data_source/old");
     assert!(shown.contains("its record was removed") && !shown.contains("/ui/sessions/64e5"), "{shown}");
@@ -69,7 +70,10 @@ fn a_package_is_told_to_be_bounded_by_what_the_kernel_has_for_it() {
     assert_eq!((&may["files"], &may["network"]), (&json!("server"), &json!("server")));
     assert!(may["user"].as_str().unwrap().contains('('), "{may}");
     let shown = page(&world, "/ui/plugins/packages/pegboard-fixture-good");
-    assert!(shown.contains("777, by the kernel") && shown.contains("REGISTRY_TOKEN") && !shown.contains("s3cret-value"), "{shown}");
+    assert!(
+        shown.contains("777, by the kernel") && shown.contains("REGISTRY_TOKEN") && !shown.contains("s3cret-value"),
+        "{shown}"
+    );
     let told = world.run(&["plugin", "show", "pegboard-fixture-good"]).well().stdout;
     assert!(told.contains("open files") && told.contains("777") && told.contains("engine.open_files"), "{told}");
     assert!(world.get("/api/v1/plugins")["plugins"][0].get("permissions").is_none(), "lists stay short");

@@ -55,7 +55,8 @@ fn print(presets: &[HubPresetAnswer], output: &Output) {
         return;
     }
     let said = |config: &Json| config.as_str().map_or_else(|| config.to_string(), str::to_owned);
-    let row =
-        |preset: &HubPresetAnswer| vec![preset.id.clone(), preset.project.clone(), preset.plugin.clone(), preset.name.clone(), said(&preset.config)];
+    let row = |preset: &HubPresetAnswer| {
+        vec![preset.id.clone(), preset.project.clone(), preset.plugin.clone(), preset.name.clone(), said(&preset.config)]
+    };
     output.table(&["PRESET", "PROJECT", "PLUGIN", "NAME", "CONFIG"], presets.iter().map(row).collect());
 }
