@@ -67,6 +67,8 @@ fn main() {
         std::fs::create_dir_all(&out).unwrap();
         let door = Server::start(&["serve", "--set", "server.sign_in=always"], "chooses one at");
         let link = door.said.split(door.url.as_str()).last().and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
+        // The page of a server that has gone has no cookies that could be changed.
+        browser.open(&format!("{}/ui/sign-in", door.url));
         take(&browser, &door.url, &["/ui/sign-in".to_owned(), "/ui/link/used".to_owned(), link.to_owned()], &only, &out);
         browser.open(&format!("{}{link}", door.url));
         browser.until(&format!("(() => {{ const field = document.querySelector('#password'); if (!field) return false; field.value = '{PASSWORD}'; document.querySelector('main [type=submit]').click(); return true; }})()"));

@@ -158,10 +158,11 @@ fn routes_are_made_in_one_place() {
             looked += 1;
             let makes = ["axum::routing", "Router::new()", "MethodRouter::new()", ".nest("];
             let times: usize = makes.iter().map(|word| text.matches(word).count()).sum();
-            // One router lies around the table, so that paths are made right before a route is looked up.
+            // One router lies around the table, so that paths are made right before a route is looked up; an empty one stands in for the
+            // API where only the table is asked for.
             let allowed = match name.as_str() {
                 "access/routes.rs" => times,
-                "router.rs" => 1,
+                "router.rs" => 2,
                 _ => 0,
             };
             if times > allowed {
