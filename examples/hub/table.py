@@ -1,6 +1,7 @@
 """Export: one line of CSV for each asset: its name, what its classifications say, how many objects it has.
 
-Config: `separator` (`,`). Assets are read one after the other, so a project of any size fits.
+Config: `separator` (`,`); with `data_source`, a name, the table is put into the catalog too, where the dashboard shows it. Assets are
+read one after the other, so a project of any size fits.
 """
 
 import csv
@@ -8,6 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from pegboard.catalog import CatalogError, catalog
 from pegboard.hub import ExportPayload, ExportPlugin, ExportResponse, run
 
 
@@ -24,6 +26,11 @@ def table(payload: ExportPayload) -> ExportResponse:
             rows.writerow([asset["externalId"], task["stage"], len(task["tools"]), "; ".join(said)])
     payload.progress(payload.number, payload.number, "Assets")
     payload.logger.info("%d assets", payload.number, bytes=path.stat().st_size)
+    if name := payload.config.get("data_source"):
+        try:
+            catalog.publish_data_source(name, path, description="Labels of a project")
+        except CatalogError as error:
+            payload.logger.warning("the table is not in the catalog: %s", error)
     return ExportResponse(path, "labels.csv")
 
 

@@ -30,6 +30,7 @@ use crate::script::{ScriptOptions, Scripts};
 use crate::shm::{self, Blocks, BlocksOptions};
 use crate::supervisor::History;
 
+mod bounds;
 mod edition;
 mod granted;
 mod hosted;
@@ -42,6 +43,7 @@ mod tidying;
 mod user_modules;
 mod version;
 
+pub use bounds::{Bounds, KernelView};
 pub use hosted::{HostedPlugin, Invocation, PanelEnvironment, Preparation};
 pub use options::{EngineEvent, EngineOptions, EngineStatistics, ExecutorOptions, PluginStatistics, WorkerCounts, WorkerLimits};
 pub use tidying::EnvironmentUse;

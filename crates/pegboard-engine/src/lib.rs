@@ -19,8 +19,8 @@ pub mod worker;
 pub mod zygote;
 
 pub use engine::{
-    Engine, EngineEvent, EngineOptions, EngineStatistics, EnvironmentUse, ExecutorOptions, HostedPlugin, Invocation,
-    PanelEnvironment, PluginStatistics, Preparation, WorkerCounts, WorkerLimits,
+    Bounds, Engine, EngineEvent, EngineOptions, EngineStatistics, EnvironmentUse, ExecutorOptions, HostedPlugin, Invocation,
+    KernelView, PanelEnvironment, PluginStatistics, Preparation, WorkerCounts, WorkerLimits,
 };
 pub use environment::{
     Environment, EnvironmentOptions, EnvironmentSize, Environments, InstallRequest, Installer, Progress, Tools,

@@ -55,6 +55,11 @@ struct Inner {
 }
 
 impl Scripts {
+    /// Of each process.
+    pub(crate) fn limits(&self) -> WorkerLimits {
+        self.inner.options.limits.clone()
+    }
+
     pub(crate) fn new(options: ScriptOptions, environments: Environments) -> Self {
         let inner = Inner {
             options,

@@ -281,6 +281,25 @@ impl Hub {
         Ok(self.inner.store.presets(project, plugin).await?)
     }
 
+    /// Presets of a plugin for projects of the organization, by project and name.
+    pub async fn presets_of_plugin(&self, organization: HubId, plugin: HubId) -> Result<Vec<Preset>, Error> {
+        let mut found = Vec::new();
+        let mut known: Option<(HubId, bool)> = None;
+        for preset in self.inner.store.presets_of_plugin(plugin).await? {
+            let is_theirs = match known {
+                Some((project, is_theirs)) if project == preset.project => is_theirs,
+                _ => {
+                    let project = self.inner.labelling.project(preset.project).await;
+                    // Nobody sees what is left of a project that is gone.
+                    project.is_ok_and(|project| project.organization == organization)
+                }
+            };
+            known = Some((preset.project, is_theirs));
+            found.extend(is_theirs.then_some(preset));
+        }
+        Ok(found)
+    }
+
     /// Whether the organization had one.
     pub async fn delete_preset(&self, organization: HubId, id: HubId) -> Result<bool, Error> {
         let Some(preset) = self.inner.store.preset(id).await? else { return Ok(false) };

@@ -60,6 +60,8 @@ class ActiveRun:
 
 
 active_run: Final[ContextVar[ActiveRun | None]] = ContextVar("pegboard_active_run", default=None)
+# Id of the session that a remote plugin's callback works on.
+active_session: Final[ContextVar[str | None]] = ContextVar("pegboard_active_session", default=None)
 
 
 class _Connection:

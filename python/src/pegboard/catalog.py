@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, final
 
-from pegboard._run import active_run
+from pegboard._run import active_run, active_session
 
 __all__ = ["Catalog", "CatalogError", "RunResults", "catalog"]
 
@@ -71,7 +71,10 @@ class Catalog:
     # Publishing. Each answers with what the server knows of the new version.
 
     def publish_data_source(self, name: str, data: Table, **words: Any) -> dict[str, Any]:
-        """`words`: owner, description, tags, inputs, health, status, facts."""
+        """`words`: owner, description, tags, inputs, health, status, facts, origin.
+
+        What made it is known in a stage and in a callback of `pegboard.hub`. A script of another client names its session:
+        `origin={"session": data["session"]}`."""
         return self._publish("data_source", name, {"data": data}, words)
 
     def publish_feature_set(self, name: str, data: Table, *, id_column: str | None = None, **words: Any) -> dict[str, Any]:
@@ -368,7 +371,8 @@ def _said(words: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
 def _origin() -> dict[str, Any]:
     active = active_run.get()
     if active is None:
-        return {}
+        session = active_session.get()
+        return {"session": session} if session else {}
     record = active.body.get("run")
     record = record if isinstance(record, dict) else {}
     return {"run": str(record.get("uid") or active.context.id), "workflow": record.get("workflow"), "source": active.stage or None}

@@ -7,7 +7,7 @@ use super::file::ArtifactFile;
 use super::name::{ArtifactKind, ArtifactName, ArtifactReference};
 use crate::time::Timestamp;
 
-/// The run that made an artifact.
+/// What made an artifact: a run, or a session of a remote plugin.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ArtifactOrigin {
     /// Uid of the run.
@@ -16,6 +16,9 @@ pub struct ArtifactOrigin {
     /// Name of its workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
+    /// Id of the session in which a remote plugin made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// Where it came from otherwise: a file, a run of another system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,

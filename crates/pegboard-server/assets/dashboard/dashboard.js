@@ -68,6 +68,9 @@
       const url = new URL(window.location.href);
       url.searchParams.set("name", selected[0].name);
       window.history.replaceState(window.history.state, "", url);
+      const page = url.pathname.replace(/\/$/, "").split("/").pop();
+      const href = "/ui/artifacts/" + page.replace(/s$/, "") + "/" + encodeURIComponent(selected[0].name);
+      window.dash_clientside.set_props(page + "_origin", { href: href, hidden: false });
       return true;
     },
 

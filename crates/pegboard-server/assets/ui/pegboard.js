@@ -356,7 +356,7 @@
   };
 
   function ended(run) {
-    if (run.state === "failed") noticed({ time: run.finished_at, kind: "run-failed", title: `Run ${run.name} failed`, text: run.failure?.message, path: `/ui/runs/${run.uid}` });
+    if (run.state === "failed") noticed({ time: run.finished_at, kind: "run-failed", title: `Run ${run.name} failed`, text: run.failure && `${run.failure.class}: ${run.failure.message}`, path: `/ui/runs/${run.uid}` });
   }
 
   /** Tells of sessions that somebody waits for: those with a file, and those that failed. Their own page shows it anyway. */
@@ -387,7 +387,7 @@
       list.replaceChildren(...notices.map((notice) => element("li", { class: notice.kind },
         element("a", { href: notice.path }, notice.title),
         ...(notice.text ? [element("p", {}, notice.text)] : []),
-        element("time", { datetime: notice.time }, notice.time.slice(0, 16).replace("T", " ")))));
+        element("time", { datetime: notice.time }, `${notice.time.slice(0, 16).replace("T", " ")} UTC`))));
       if (!notices.length) list.append(element("li", { class: "quiet" }, "Nothing yet. Exports that are ready and runs that failed are told here."));
       return notices;
     } catch (error) {
@@ -432,6 +432,8 @@
   search?.addEventListener("opened", () => { byId("search-text").select(); look(byId("search-text").value); });
   byId("search-text")?.addEventListener("input", (event) => look(event.target.value));
   byId("search-text")?.addEventListener("keydown", (event) => {
+    // By itself, a browser's search field would only be emptied.
+    if (event.key === "Escape") { event.preventDefault(); search.close(); }
     if (event.key === "ArrowDown") choose(1);
     else if (event.key === "ArrowUp") choose(-1);
     else if (event.key === "Enter") found.querySelector("[aria-selected=true] a")?.click();
@@ -442,7 +444,7 @@
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
     const palette = (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey);
-    if (palette) { event.preventDefault(); open("search"); }
+    if (palette && search) { event.preventDefault(); open("search"); }
   });
 
   // ---- Logs ------------------------------------------------------------------------------------------------------------------

@@ -243,14 +243,7 @@
   list?.addEventListener("click", async (event) => {
     const { preset, presetDelete } = event.target.dataset;
     if (preset) {
-      const one = presets.find((other) => other.id === preset);
-      const text = typeof one.config === "string" ? one.config : JSON.stringify(one.config);
-      config.value = JSON.stringify(JSON.parse(text), null, 2);
-      setClasses(one.classes);
-      setParameters(one.parameters);
-      checkConfig();
-      if (asForm && !asForm.hidden) drawForm();
-      toast(`The settings of ${one.name} are in the form.`, "good");
+      choose(presets.find((other) => other.id === preset));
     } else if (presetDelete) {
       try {
         await api("DELETE", `/api/v1/hub/presets/${presetDelete}`);
@@ -261,6 +254,17 @@
       }
     }
   });
+
+  function choose(one) {
+    const text = typeof one.config === "string" ? one.config : JSON.stringify(one.config);
+    config.value = JSON.stringify(JSON.parse(text), null, 2);
+    setClasses(one.classes);
+    setParameters(one.parameters);
+    checkConfig();
+    if (asForm && !asForm.hidden) drawForm();
+    toast(`The settings of ${one.name} are in the form.`, "good");
+  }
+
   byId("preset-save")?.addEventListener("submit", async (event) => {
     event.preventDefault();
     const saving = event.target;
@@ -464,6 +468,10 @@
     draw();
   });
   if (template?.value) draw();
+
+  // A link may name a preset to begin with.
+  const wanted = presets.find((one) => one.id === new URLSearchParams(location.search).get("preset"));
+  if (wanted) choose(wanted);
 
   // The plugin may come while the form is filled.
   document.addEventListener("news:live", (event) => {

@@ -1,7 +1,7 @@
 //! Pictures of every page: `cargo run -p pegboard-server --example screenshots -- --out FOLDER [--url URL] [--only WORD]`.
 //!
-//! Without `--url`, `pegboard demo` is started for them. Pages are found by their links from `/ui/`; each is taken at 1280 and 390
-//! pixels, light and dark. What the console says as an error is printed, and so is what is wider than the page.
+//! Without `--url`, `pegboard demo` is started for them, and afterwards an empty server that asks people to sign in, for its door and for
+//! what is there before the first plugin. Pages are found by their links from `/ui/`; each is taken at 1280 and 390 pixels, light and dark. What the console says as an error is printed, and so is what is wider than the page.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +26,12 @@ const MOST: usize = 60;
 const ALIKE: usize = 1;
 /// Width and height of the window, and what the pictures are called.
 const SIZES: [(i64, i64, &str); 2] = [(1280, 900, "wide"), (390, 844, "narrow")];
+/// Pages that are refused.
+const REFUSED: [&str; 2] = ["/ui/nothing", "/ui/runs?state=nothing"];
+/// Of a server that has nothing yet.
+const EMPTY: [&str; 7] =
+    ["/ui/", "/ui/account", "/ui/plugins", "/ui/plugins/packages", "/ui/workflows", "/ui/projects", "/ui/sessions"];
+const PASSWORD: &str = "a password for pictures";
 /// Where to begin.
 const ENTRIES: [&str; 2] = ["/ui/", "/ui/dash/"];
 /// Whatever is wider than the window, with nothing around it that scrolls.
@@ -45,20 +51,41 @@ fn main() {
         std::process::exit(2);
     };
     std::fs::create_dir_all(&out).unwrap();
-    let demo = if named("--url").is_some() { None } else { Some(Demo::start()) };
-    let url = named("--url").or_else(|| demo.as_ref().map(|demo| demo.url.clone())).unwrap_or_default();
+    let given = named("--url");
+    let demo = if given.is_some() { None } else { Some(Server::start(&["demo"], "serving;")) };
+    let url = given.clone().or_else(|| demo.as_ref().map(|demo| demo.url.clone())).unwrap_or_default();
     let url = url.trim_end_matches('/').to_owned();
     let only = named("--only").unwrap_or_default();
 
     let browser = Browser::start(&program);
-    let paths = crawl(&browser, &url);
-    let mut told = 0;
-    for path in paths.iter().filter(|path| path.contains(&only)) {
+    let mut paths = crawl(&browser, &url);
+    paths.extend(REFUSED.map(str::to_owned));
+    take(&browser, &url, &paths, &only, &out);
+    drop(demo);
+    if given.is_none() {
+        let out = out.join("empty");
+        std::fs::create_dir_all(&out).unwrap();
+        let door = Server::start(&["serve", "--set", "server.sign_in=always"], "chooses one at");
+        let link = door.said.split(door.url.as_str()).last().and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
+        // The page of a server that has gone has no cookies that could be changed.
+        browser.open(&format!("{}/ui/sign-in", door.url));
+        take(&browser, &door.url, &["/ui/sign-in".to_owned(), "/ui/link/used".to_owned(), link.to_owned()], &only, &out);
+        browser.open(&format!("{}{link}", door.url));
+        browser.until(&format!("(() => {{ const field = document.querySelector('#password'); if (!field) return false; field.value = '{PASSWORD}'; document.querySelector('main [type=submit]').click(); return true; }})()"));
+        browser.until("location.pathname === '/ui/'");
+        take(&browser, &door.url, &EMPTY.map(str::to_owned), &only, &out);
+    }
+}
+
+/// Takes each of these pages whose path has the word.
+fn take(browser: &Browser, url: &str, paths: &[String], only: &str, out: &Path) {
+    let mut told = browser.errors().len();
+    for path in paths.iter().filter(|path| path.contains(only)) {
         for (width, height, size) in SIZES {
             for theme in ["light", "dark"] {
                 // Anew for each: a picture of the whole page leaves the window as it was at first.
                 browser.be_wide(width, height);
-                browser.prefer(theme, &url);
+                browser.prefer(theme, url);
                 browser.open(&format!("{url}{path}"));
                 browser.until(QUIET);
                 let file = out.join(format!("{}-{size}-{theme}.png", name(path)));
@@ -75,7 +102,7 @@ fn main() {
         }
         println!("{path}");
     }
-    println!("{} pages in {}", paths.len(), out.display());
+    println!("{} pages looked for, in {}", paths.len(), out.display());
 }
 
 /// Paths below `/ui/` that pages link to, each kind a few times.
@@ -113,48 +140,52 @@ fn kind_of(path: &str) -> String {
 }
 
 fn name(path: &str) -> String {
-    let name = path.trim_matches('/').replace(['/', '%', '?'], "-");
+    let name = path.trim_matches('/').replace(['/', '%', '?', '='], "-");
     if name.is_empty() { "root".to_owned() } else { name }
 }
 
-/// `pegboard demo`, which is beside this program's folder.
-struct Demo {
+/// A server by the program that is beside this program's folder.
+struct Server {
     process: Child,
     url: String,
+    /// Its words until it was ready.
+    said: String,
     _data: tempfile::TempDir,
 }
 
-impl Demo {
-    fn start() -> Self {
+impl Server {
+    fn start(arguments: &[&str], ready: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let own = std::env::current_exe().unwrap();
         let program = own.parent().and_then(Path::parent).unwrap().join("pegboard");
         assert!(program.is_file(), "build it first: `cargo build -p pegboard-server`");
-        #[expect(clippy::disallowed_methods, reason = "the demo is a server of its own")]
+        #[expect(clippy::disallowed_methods, reason = "the server is one of its own")]
         let mut process = Command::new(program)
-            .args(["demo", "--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()])
+            .args(arguments)
+            .args(["--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut url = String::new();
+        let (mut url, mut said) = (String::new(), String::new());
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
         for line in lines.by_ref() {
             eprintln!("{line}");
             if let Some((_, rest)) = line.split_once("listening on http://") {
                 url = format!("http://{}", rest.trim());
             }
-            if line.contains("serving;") {
+            said.push_str(&line);
+            if line.contains(ready) {
                 break;
             }
         }
         // Its pipe must not fill up.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url, _data: data }
+        Self { process, url, said, _data: data }
     }
 }
 
-impl Drop for Demo {
+impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = (self.process.kill(), self.process.wait());

@@ -19,6 +19,7 @@ pub(crate) mod notices;
 pub(crate) mod openid;
 pub(crate) mod organizations;
 mod parameters;
+pub(crate) mod permissions;
 pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod reading;

@@ -46,7 +46,7 @@ pub(crate) async fn list(app: Here) -> Result<Json<NoticeList>, ApiError> {
         notices.push(Notice {
             kind: "run-failed".to_owned(),
             title: format!("Run {} failed", run.name),
-            text: run.failure.map(|failure| failure.message).unwrap_or_default(),
+            text: run.failure.map(|failure| format!("{}: {}", failure.class, failure.message)).unwrap_or_default(),
             path: format!("/ui/runs/{}", run.uid),
             time: run.finished_at.unwrap_or(run.created_at),
         });

@@ -15,8 +15,10 @@ use serde_json::{Value as Json_, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
+use super::permissions;
 use super::shape::{ErrorAnswer, ErrorBody, InstallBody, InstallNews, PluginAnswer, PluginList, Progress, UpgradeBody};
 use crate::app::App;
+use crate::dashboard::Memory;
 use crate::directory;
 use crate::error::ApiError;
 use crate::extract::JsonBody;
@@ -32,7 +34,16 @@ pub(crate) async fn list(State(app): State<App>) -> Json<PluginList> {
     responses((status = 200, body = PluginAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<PluginAnswer>, ApiError> {
     let record = find(&app, &name.parse()?)?;
-    Ok(Json(PluginAnswer::new(record, &app.engine.workers(), &app.engine.plugins())))
+    let bounds = app.engine.bounds(record.name.as_str());
+    let mut answer = PluginAnswer::new(record, &app.engine.workers(), &app.engine.plugins());
+    let processes: Vec<u32> = answer.workers.iter().filter_map(|worker| worker.process_id).collect();
+    // The engine itself looks only where there is a limit.
+    let memory = Memory::default().of(&processes).await;
+    for worker in &mut answer.workers {
+        worker.memory_bytes = worker.memory_bytes.or_else(|| memory.get(&worker.process_id?).copied());
+    }
+    let process = processes.first().copied();
+    Ok(Json(PluginAnswer { permissions: Some(permissions::of(bounds, process).await), ..answer }))
 }
 
 /// Installs a plugin: makes its environment, finds what it contributes, loads it. The answer is a stream of JSON lines: `step`

@@ -9,6 +9,7 @@ mod host;
 mod hub;
 mod news;
 mod people;
+mod permissions;
 mod plugin;
 mod project;
 mod resource;
@@ -39,6 +40,7 @@ pub use people::{
     AuditAnswer, AuditList, LinkAnswer, OrganizationAnswer, OrganizationBody, OrganizationList, OrganizationMade, PasswordBody,
     RedeemBody, SessionAnswer, SignInAnswer, SignInBody, SignInList, UserAnswer, UserBody, UserChange, UserLink, UserList,
 };
+pub use permissions::{PluginLimit, PluginPermissions};
 pub use plugin::{InstallBody, PluginAnswer, PluginContribution, PluginList, UpgradeBody, WorkerAnswer, WorkerList};
 pub use project::{
     AssetAnswer, AssetList, BatchAnswer, BatchBody, ExportAnswer, ExportBody, ImportBody, ImportedAnswer, KeyAnswer, KeyBody,

@@ -195,8 +195,7 @@ fn apply(artifact: &mut Artifact, body: &ArtifactBody, files: &[ArtifactFile]) -
         artifact.inputs = inputs.iter().map(|input| input.parse()).collect::<Result<_, _>>()?;
     }
     if let Some(origin) = &body.origin {
-        artifact.origin =
-            ArtifactOrigin { run: origin.run.clone(), workflow: origin.workflow.clone(), source: origin.source.clone() };
+        artifact.origin = ArtifactOrigin::from(origin.clone());
     }
     for (key, value) in &body.facts {
         if value.is_null() {

@@ -32,7 +32,7 @@ pub use openid::OpenidSettings;
 pub use reference::{described, reference};
 pub use server::ServerSettings;
 pub use settings::Settings;
-pub use units::print_size;
+pub use units::{print_duration, print_size};
 pub use values::{SettingValue, without_password};
 
 use settings::cores;

@@ -33,6 +33,18 @@ pub fn print_size(bytes: u64) -> String {
     format!("{bytes}B")
 }
 
+/// A duration as people write it: whole days as days, since a month has no certain length.
+#[must_use]
+pub fn print_duration(duration: std::time::Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    match duration.as_secs() {
+        seconds if seconds > DAY && seconds.is_multiple_of(DAY) && duration.subsec_nanos() == 0 => {
+            format!("{}days", seconds / DAY)
+        }
+        _ => humantime::format_duration(duration).to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +60,10 @@ mod tests {
             assert!(parse_size(bad).is_err(), "{bad}");
         }
         assert_eq!(print_size(65536), "64KiB");
+        for (text, printed) in [("365days", "365days"), ("1day", "1day"), ("30s", "30s"), ("25h", "1day 1h"), ("2m", "2m")] {
+            let duration = humantime::parse_duration(text).unwrap();
+            assert_eq!(print_duration(duration), printed);
+            assert_eq!(humantime::parse_duration(printed), Ok(duration));
+        }
     }
 }

@@ -198,7 +198,7 @@ fn shown(setting: &Setting, value: &Parsed, origin: String) -> SettingValue {
         Parsed::Address(address) => (Json::from(address.to_string()), address.to_string()),
         Parsed::Size(bytes) => (Json::from(*bytes), print_size(*bytes)),
         Parsed::Duration(duration) => {
-            let text = humantime::format_duration(*duration).to_string();
+            let text = super::units::print_duration(*duration);
             (Json::from(text.clone()), text)
         }
         Parsed::Count(number) => (Json::from(*number), number.to_string()),

@@ -57,6 +57,9 @@ pub struct DashboardPlugin {
     pub load_ms: u64,
     /// When that was.
     pub loaded_at: Option<String>,
+    /// What its worker may do; only told of one file by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<crate::shape::PluginPermissions>,
 }
 
 /// A panel, view or page.
@@ -175,7 +178,13 @@ fn plugin(app: &App, file: &PanelFile) -> DashboardPlugin {
         restarts: counts[2],
         load_ms: u64::try_from(standing.took.as_millis()).unwrap_or(u64::MAX),
         loaded_at: standing.loaded_at.map(|time| Timestamp::from(time).to_string()),
+        permissions: None,
     }
+}
+
+/// What the engine calls the worker of that file.
+pub(crate) fn worker_name(app: &App, id: &str) -> Option<String> {
+    app.dashboard.files().iter().find(|file| file.id() == id).map(|file| file.name.to_string())
 }
 
 /// The dashboard has no such file, or no longer.

@@ -223,7 +223,7 @@ async fn artifact(app: &App, site: &Site, page: &'static ArtifactPage) -> Result
     let mut children = vec![
         core("Interval", json!({ "id": format!("{}_refresh", page.prefix), "interval": REFRESH })),
         store(&format!("{}_page_loaded", page.prefix), json!(false)),
-        html("H2", json!({ "children": page.title })),
+        block("pegboard-title", json!([html("H2", json!({ "children": page.title })), origin(page)])),
         page.grid(&page.table(), rows, usize::MAX),
     ];
     if is_empty {
@@ -251,6 +251,15 @@ async fn artifact(app: &App, site: &Site, page: &'static ArtifactPage) -> Result
         children.push(block("pegboard-panels", Json::Array(panels)));
     }
     Ok(node::around("Div", children))
+}
+
+/// The way from the row that is selected to what made it; its address comes with the selection.
+fn origin(page: &ArtifactPage) -> Json {
+    let class = "btn btn-sm btn-outline-secondary";
+    html(
+        "A",
+        json!({ "id": format!("{}_origin", page.prefix), "className": class, "hidden": true, "children": "Where it comes from" }),
+    )
 }
 
 /// Component files that never loaded: nobody knows their page, so the first one of the menu that people work on shows them.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::support::{World, command, end, pegboard, signal};
+use crate::support::{World, command, end, pegboard, root, signal};
 
 const COMMANDS: &[&[&str]] = &[
     &[],
@@ -235,4 +235,35 @@ fn serve_is_quick_small_and_stops_in_order() {
     // The lock is free again and what was stored is there.
     world.start();
     assert_eq!(world.get("/api/v1/plugins")["plugins"].as_array().unwrap().len(), 0);
+}
+
+/// What a page tells people to type: names, options and how many words there may be are right.
+#[test]
+fn commands_on_pages_are_commands() {
+    let pages = root().join("crates/pegboard-server/pages");
+    let folder = tempfile::tempdir().unwrap();
+    let (mut open, mut tried) = (vec![pages], 0);
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap().replace("{{ project.id }}", "ID").replace("$(date +%F)", "today");
+        for (before, line) in text.match_indices("pegboard ").map(|(at, _)| text.split_at(at)) {
+            if !before.ends_with(['\n', '>', '`']) {
+                continue;
+            }
+            let said = line.split(['<', '`', '\n']).next().unwrap_or_default();
+            let words: Vec<&str> = said.split_whitespace().skip(1).chain(["--help"]).collect();
+            let ended = pegboard(folder.path(), &words);
+            assert_eq!(ended.code, Some(0), "{}: `{said}`: {}", path.display(), ended.stderr);
+            tried += 1;
+        }
+    }
+    assert!(tried >= 15, "{tried}");
+    assert_eq!(
+        pegboard(folder.path(), &["new", "panel", "x", "--folder", "y", "--help"]).code,
+        Some(2),
+        "a wrong option is seen"
+    );
 }

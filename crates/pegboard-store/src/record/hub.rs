@@ -27,6 +27,7 @@ const PUT_PRESET_SEEN: &str = "insert into hub_presets (id, project, plugin, nam
      on conflict (project, plugin, name) do update set id = excluded.id, document = excluded.document where hub_presets.id = $6";
 const PRESETS: &str = "select document, id from hub_presets where project = $1 and plugin = $2 order by name";
 const PRESETS_OF_PROJECT: &str = "select document, id from hub_presets where project = $1 order by plugin, name";
+const PRESETS_OF_PLUGIN: &str = "select document, id from hub_presets where plugin = $1 order by project, name";
 const PRESET: &str = "select document, id from hub_presets where id = $1";
 const DELETE_PRESET: &str = "delete from hub_presets where id = $1";
 
@@ -110,6 +111,12 @@ impl Store {
             Some(plugin) => self.read(PRESETS, vec![project.into(), plugin.to_string().into()]).await?,
             None => self.read(PRESETS_OF_PROJECT, vec![project.into()]).await?,
         };
+        rows.iter().map(|row| document::read(row.text(0)?, row.text(1)?)).collect()
+    }
+
+    /// Presets of a plugin, whatever their project.
+    pub async fn presets_of_plugin(&self, plugin: HubId) -> Result<Vec<Preset>, StoreError> {
+        let rows = self.read(PRESETS_OF_PLUGIN, vec![plugin.to_string().into()]).await?;
         rows.iter().map(|row| document::read(row.text(0)?, row.text(1)?)).collect()
     }
 

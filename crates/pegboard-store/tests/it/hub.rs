@@ -128,6 +128,8 @@ async fn presets_have_one_name_each() {
         assert_eq!(store.presets(preset.project, Some(preset.plugin)).await.unwrap(), [preset.clone()]);
         assert_eq!(store.presets(preset.project, None).await.unwrap(), [preset.clone()]);
         assert_eq!(store.presets(preset.project, Some(HubId::random())).await.unwrap(), []);
+        assert_eq!(store.presets_of_plugin(preset.plugin).await.unwrap(), [preset.clone()]);
+        assert_eq!(store.presets_of_plugin(HubId::random()).await.unwrap(), []);
         // Only what the writer saw is replaced.
         let (seen, other) = (preset.id, HubId::random());
         let changed = Preset { id: HubId::random(), config: "{\"a\":2}".to_owned(), ..preset.clone() };

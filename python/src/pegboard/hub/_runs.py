@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pegboard._errors import Cancelled
+from pegboard._run import active_session
 from pegboard.hub import _logs
 from pegboard.hub._payload import Payload
 from pegboard.hub._plugins import Plugin, Result, arguments
@@ -70,6 +71,7 @@ class ActiveRun:
         """Prepares, calls, finishes. Raises what the callback raises."""
         plugin, payload = self._plugin, self.payload
         _logs.current.set(payload)
+        active_session.set(self.session or None)
         try:
             payload.check_cancelled()
             if not inspect.iscoroutinefunction(plugin.callback):

@@ -14,6 +14,7 @@ use super::super::resources::expected;
 use super::super::shape::{ErrorAnswer, HubPluginAnswer, HubPluginBody, HubPluginList, HubPluginMade};
 use super::config_text;
 use crate::access::Here;
+use crate::api::permissions;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Parameters};
 use crate::hub::hosting;
@@ -102,7 +103,14 @@ impl Wanted {
     responses((status = 200, body = HubPluginAnswer), (status = 404, body = ErrorAnswer)))]
 pub(crate) async fn show(app: Here, Path(id): Path<String>) -> Result<Json<HubPluginAnswer>, ApiError> {
     let plugin = app.plugin(&id)?;
-    Ok(Json(answer(&app, plugin)))
+    let (id, is_own) = (plugin.id, plugin.organization == app.organization());
+    let mut answer = answer(&app, plugin);
+    if let Some(hosted) = answer.hosted.as_ref().filter(|_| is_own) {
+        let variables = hosting::variables(&app, id)();
+        let bounds = app.engine.script_bounds(&id.to_string(), &variables);
+        answer.permissions = Some(permissions::of(bounds, hosted.process_id).await);
+    }
+    Ok(Json(answer))
 }
 
 /// Makes a remote plugin and installs it. The answer has its secret, which is told this once.

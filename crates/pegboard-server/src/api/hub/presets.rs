@@ -23,20 +23,28 @@ use crate::extract::{JsonBody, Parameters};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PresetParameters {
-    /// Id or name of the project.
-    project: String,
-    /// Only those of this plugin.
+    /// Id or name of the project; left out: all projects, and `plugin` says which presets.
+    project: Option<String>,
+    /// Only those of this plugin: its id or name.
     plugin: Option<String>,
 }
 
-/// Presets of a project.
+/// Presets of a project, of a plugin, or of both.
 #[utoipa::path(get, path = "/api/v1/hub/presets", tag = "hub", params(PresetParameters), responses((status = 200, body = HubPresetList), (status = 400, body = ErrorAnswer)))]
 pub(crate) async fn list(
     app: Here,
     Parameters(parameters): Parameters<PresetParameters>,
 ) -> Result<Json<HubPresetList>, ApiError> {
     let plugin = parameters.plugin.map(|word| app.plugin(&word)).transpose()?.map(|plugin| plugin.id);
-    let presets = app.hub.presets(app.project(&parameters.project).await?.id, plugin).await?;
+    let presets = match (parameters.project, plugin) {
+        (Some(word), plugin) => app.hub.presets(app.project(&word).await?.id, plugin).await?,
+        (None, Some(plugin)) => app.hub.presets_of_plugin(app.organization(), plugin).await?,
+        (None, None) => {
+            return Err(Error::invalid("query", "neither a project nor a plugin is named")
+                .hint("say `project`, `plugin` or both: presets belong to one plugin in one project")
+                .into());
+        }
+    };
     Ok(Json(HubPresetList { presets: presets.into_iter().map(HubPresetAnswer::from).collect() }))
 }
 

@@ -1,6 +1,6 @@
 //! Artifacts of the catalog.
 
-use pegboard_model::{Artifact, FileFormat};
+use pegboard_model::{Artifact, ArtifactOrigin, FileFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
@@ -67,9 +67,24 @@ pub struct ArtifactOriginAnswer {
     /// Name of its workflow.
     #[serde(default)]
     pub workflow: Option<String>,
+    /// Id of the session in which a remote plugin made it.
+    #[serde(default)]
+    pub session: Option<String>,
     /// Where it came from otherwise.
     #[serde(default)]
     pub source: Option<String>,
+}
+
+impl From<ArtifactOriginAnswer> for ArtifactOrigin {
+    fn from(answer: ArtifactOriginAnswer) -> Self {
+        Self { run: answer.run, workflow: answer.workflow, session: answer.session, source: answer.source }
+    }
+}
+
+impl From<ArtifactOrigin> for ArtifactOriginAnswer {
+    fn from(origin: ArtifactOrigin) -> Self {
+        Self { run: origin.run, workflow: origin.workflow, session: origin.session, source: origin.source }
+    }
 }
 
 /// One version of an artifact.
@@ -259,11 +274,7 @@ impl From<Artifact> for ArtifactAnswer {
             tags: artifact.tags,
             health: artifact.health,
             inputs: artifact.inputs.iter().map(ToString::to_string).collect(),
-            origin: ArtifactOriginAnswer {
-                run: artifact.origin.run,
-                workflow: artifact.origin.workflow,
-                source: artifact.origin.source,
-            },
+            origin: artifact.origin.into(),
             facts: artifact.facts,
             files: artifact.files.into_iter().map(file).collect(),
             bytes,

@@ -28,6 +28,9 @@ pub struct HubPluginAnswer {
     /// How its script is, when this server runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosted: Option<super::HubHosted>,
+    /// What its script may do, when this server runs it; only told of one plugin by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<super::PluginPermissions>,
     /// Sessions that it has.
     pub busy: usize,
     /// Sessions that wait for it.
@@ -83,6 +86,7 @@ impl HubPluginAnswer {
             connections: presence.connections,
             heard_at: presence.heard_at.map(|time| time.to_string()),
             hosted: None,
+            permissions: None,
             busy: presence.busy,
             queued: presence.queued,
             refused: presence.refused,

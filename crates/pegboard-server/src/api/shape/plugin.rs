@@ -74,6 +74,9 @@ pub struct PluginAnswer {
     pub updated_at: String,
     /// Its processes.
     pub workers: Vec<WorkerAnswer>,
+    /// What they may do; only told of one plugin by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<super::PluginPermissions>,
 }
 
 /// One thing that a plugin adds.
@@ -147,6 +150,7 @@ impl PluginAnswer {
             installed_at: record.installed_at.to_string(),
             updated_at: record.updated_at.to_string(),
             workers,
+            permissions: None,
         }
     }
 }

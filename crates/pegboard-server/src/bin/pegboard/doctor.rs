@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pegboard_engine::{EnvironmentOptions, Environments, Installer};
+use pegboard_engine::{EnvironmentOptions, Environments, Installer, KernelView};
 use pegboard_server::Settings;
 use pegboard_server::config::{package_index, print_size};
 use serde::Serialize;
@@ -56,6 +56,7 @@ impl Finding {
 pub(crate) async fn examine(settings: &Settings, output: &Output) -> Result<(), CommandFailure> {
     let (mut findings, index) = tokio::join!(tools(settings), index(settings));
     findings.extend(kernel());
+    findings.push(rights().await);
     findings.push(open_files());
     findings.extend(data_directory(&settings.server.data));
     findings.push(index);
@@ -108,7 +109,7 @@ async fn tools(settings: &Settings) -> Vec<Finding> {
     vec![python, installer]
 }
 
-/// What the kernel must have for shared values, for supervision and for the sandbox.
+/// What the kernel must have for shared values and for supervision.
 fn kernel() -> Vec<Finding> {
     let Ok(release) = std::fs::read_to_string("/proc/sys/kernel/osrelease") else {
         return vec![Finding::missing(
@@ -120,24 +121,25 @@ fn kernel() -> Vec<Finding> {
     let release = release.trim();
     let numbers: Vec<u32> = release.split(['.', '-']).map_while(|part| part.parse().ok()).collect();
     let since = |major: u32, minor: u32| numbers.as_slice() >= [major, minor].as_slice();
-    let mut findings = vec![if since(5, 3) {
+    vec![if since(5, 3) {
         Finding::ok("kernel", format!("{release}: shared memory files and process handles"))
     } else {
         Finding::missing("kernel", format!("{release} has no process handles (pidfd)"), "use Linux 5.3 or newer")
-    }];
-    let modules = std::fs::read_to_string("/sys/kernel/security/lsm").ok();
-    findings.push(match modules {
-        Some(modules) if modules.split(',').any(|module| module.trim() == "landlock") => Finding::ok("landlock", "enabled"),
-        None if since(5, 13) => {
-            Finding::ok("landlock", format!("kernel {release} has it; whether it is enabled cannot be seen from here"))
-        }
-        _ => Finding::weak(
-            "landlock",
-            "not enabled",
-            "plugins run without limits on files; boot with `lsm=landlock,…` on Linux 5.13 or newer",
+    }]
+}
+
+/// With whose rights plugins run: those of whoever starts the server.
+async fn rights() -> Finding {
+    const SUBJECT: &str = "plugins run as";
+    match KernelView::of(None).await {
+        Ok(view) if view.user == 0 => Finding::weak(
+            SUBJECT,
+            "root, when you start the server",
+            "they may read, write and reach whatever root may, and `engine.processes` does not hold; start it as a user of its own",
         ),
-    });
-    findings
+        Ok(view) => Finding::ok(SUBJECT, format!("user {}, and may what that user may", view.user)),
+        Err(error) => Finding::weak(SUBJECT, format!("cannot be read: {error}"), "mount /proc"),
+    }
 }
 
 fn open_files() -> Finding {

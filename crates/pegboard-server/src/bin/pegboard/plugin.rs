@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use futures::StreamExt as _;
 use pegboard_model::Error;
-use pegboard_server::shape::{InstallBody, InstallNews, PluginAnswer, PluginList, UpgradeBody};
+use pegboard_server::shape::{InstallBody, InstallNews, PluginAnswer, PluginLimit, PluginList, PluginPermissions, UpgradeBody};
 use reqwest::Response;
 use serde_json::{Map, Value as Json};
 
@@ -144,6 +144,9 @@ fn print(plugin: &PluginAnswer, output: &Output) {
     for contribution in &plugin.contributions {
         fact(&contribution.kind, &contribution.name);
     }
+    if let Some(permissions) = &plugin.permissions {
+        permitted(permissions, output);
+    }
     if !plugin.workers.is_empty() {
         output.line("");
         let row = |worker: &pegboard_server::shape::WorkerAnswer| {
@@ -157,6 +160,32 @@ fn print(plugin: &PluginAnswer, output: &Output) {
     if let Some(failure) = &plugin.failure {
         output.plugin_failure(failure);
     }
+}
+
+/// What it may do, and who sees to it.
+fn permitted(permissions: &PluginPermissions, output: &Output) {
+    let place = |word: &str| match word {
+        "server" => "the server's",
+        "own" => "its own",
+        _ => "unknown",
+    };
+    let lines = [
+        ("runs as", permissions.user.clone()),
+        ("files", place(&permissions.files).to_owned()),
+        ("network", place(&permissions.network).to_owned()),
+        ("system calls", permissions.system_calls.clone()),
+        ("variables", permissions.variables.join(", ")),
+        ("secrets", permissions.secrets.join(", ")),
+    ];
+    for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
+        output.line(&format!("{name:<12} {value}"));
+    }
+    output.line("");
+    let row = |limit: &PluginLimit| {
+        let text = |value: &Option<String>, other: &str| value.clone().unwrap_or_else(|| other.to_owned());
+        vec![limit.name.clone(), text(&limit.value, "none"), text(&limit.enforced_by, ""), limit.setting.clone()]
+    };
+    output.table(&["LIMIT", "VALUE", "BY", "SETTING"], permissions.limits.iter().map(row).collect());
 }
 
 /// Says what was installed; a plugin whose code does not load is a failure of the command, though it is installed.

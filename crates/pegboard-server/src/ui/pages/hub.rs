@@ -36,7 +36,6 @@ pub(super) const PAGES: &[Page] = &[
         asks: &[
             must("plugin", "/api/v1/plugins/{{ name|urlencode }}"),
             must("workflows", "/api/v1/workflows"),
-            may("settings", "/api/v1/settings"),
             may("runs", "/api/v1/runs?limit=50"),
         ],
     },
@@ -61,6 +60,7 @@ pub(super) const PAGES: &[Page] = &[
             must("sessions", "/api/v1/hub/sessions?plugin={{ plugin.id }}&limit=12"),
             must("scripts", "/api/v1/hub/plugins/{{ plugin.id }}/scripts"),
             may("projects", "/api/v1/projects?limit=1000"),
+            may("presets", "/api/v1/hub/presets?plugin={{ plugin.id }}"),
             may("printed", "{% if plugin.hosted %}/api/v1/hub/plugins/{{ plugin.id }}/host/log?limit=200{% endif %}"),
         ],
     },

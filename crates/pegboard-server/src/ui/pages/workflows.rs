@@ -95,6 +95,11 @@ pub(super) const PAGES: &[Page] = &[
             ),
             must("relatives", "/api/v1/catalog/{{ kind|urlencode }}/{{ name|urlencode|replace('/', '%2F') }}/lineage"),
             may("run", "{% if artifact.origin.run %}/api/v1/runs/{{ artifact.origin.run|urlencode }}{% endif %}"),
+            may(
+                "session",
+                "{% if artifact.origin.session %}/api/v1/hub/sessions/{{ artifact.origin.session|urlencode }}{% endif %}",
+            ),
+            may("project", "{% if session.project %}/api/v1/projects/{{ session.project }}{% endif %}"),
         ],
     },
 ];

@@ -4,6 +4,7 @@ mod every;
 mod hub;
 mod logs;
 mod open;
+mod origins;
 mod projects;
 mod story;
 mod workflows;

@@ -89,5 +89,10 @@ fn a_team_hangs_up_plugins_and_follows_them_in_a_browser() {
     browser.sees("train-gamma");
     browser.until("(() => { const link = document.querySelector('main a[href*=\"/ui/dash/models?name=gamma\"]'); link?.click(); return link !== null; })()");
     browser.sees("other words for gamma");
+
+    // And back again: the dashboard's row knows where it comes from.
+    browser.until("(() => { const link = document.querySelector('#models_origin'); if (!link || link.hidden || !link.href.endsWith('/gamma')) return false; link.click(); return true; })()");
+    browser.until("location.pathname === '/ui/artifacts/model/gamma'");
+    browser.sees("Where it comes from");
     assert_eq!(browser.errors(), Vec::<String>::new());
 }

@@ -130,6 +130,7 @@ fn show(detail: &ArtifactDetail, output: &Output) {
     fact("used by", &detail.used_by.join(", "));
     fact("workflow", artifact.origin.workflow.as_deref().unwrap_or_default());
     fact("run", artifact.origin.run.as_deref().unwrap_or_default());
+    fact("session", artifact.origin.session.as_deref().unwrap_or_default());
     fact("source", artifact.origin.source.as_deref().unwrap_or_default());
     fact("created", &format!("{} UTC", instant(&artifact.created_at)));
     fact("modified", &format!("{} UTC", instant(&artifact.modified_at)));

@@ -74,6 +74,8 @@ const PLUGINS: [Plugin; 6] = [
 ];
 
 const PROJECT: &str = "Digits";
+/// What the export becomes in the catalog.
+const LABELS: &str = "digits-labels";
 /// Images that are added, and how many of them get a label.
 const IMAGES: (u64, u64) = (100, 60);
 /// Place of the image that the model is shown: one without a label.
@@ -136,7 +138,9 @@ pub(super) async fn show(client: &Client, hosted: Vec<HubPluginAnswer>, output: 
     let ink = BTreeMap::from([("ink".to_owned(), "Ink".to_owned())]);
     let body = run_body(&project, json!({ "assetId": asset.id }), ink);
     let model = run(client, "Classify", &body, output).await?;
-    let export = run(client, "Table", &run_body(&project, json!({ "stage": [] }), BTreeMap::new()), output).await?;
+    let mut body = run_body(&project, json!({ "stage": [] }), BTreeMap::new());
+    body.config = Some(json!({ "data_source": LABELS }));
+    let export = run(client, "Table", &body, output).await?;
     if output.json {
         return Ok(());
     }
@@ -151,6 +155,7 @@ pub(super) async fn show(client: &Client, hosted: Vec<HubPluginAnswer>, output: 
         ),
         format!("image   {}", asset.data),
         format!("export  Table made {}", export.download.as_deref().unwrap_or("nothing")),
+        format!("        and the data source {LABELS}: {}", client.link(&format!("/ui/artifacts/data_source/{LABELS}"))),
         format!("        pegboard hub ls --url {url}"),
         format!("        pegboard project show {} --url {url}", project.id),
     ];

@@ -233,14 +233,14 @@ pub(crate) enum HubCommand {
         after_help = "Examples:\n  pegboard hub presets --project P\n  pegboard hub presets --project P --plugin Detector --save night --config '{\"threshold\": 0.2}'\n  pegboard hub presets --project P --delete 64e5f00d0000000000000003"
     )]
     Presets {
-        /// Id or name of the project.
-        #[arg(long, value_name = "ID")]
-        project: String,
+        /// Only those for this project: its id or name.
+        #[arg(long, value_name = "ID", required_unless_present_any = ["plugin", "delete"])]
+        project: Option<String>,
         /// Only those of this plugin; with --save: whose.
         #[arg(long, value_name = "ID|NAME")]
         plugin: Option<String>,
         /// Save one under this name.
-        #[arg(long, value_name = "NAME", requires = "plugin")]
+        #[arg(long, value_name = "NAME", requires_all = ["plugin", "project"])]
         save: Option<String>,
         /// A JSON object, for --save.
         #[arg(long, value_name = "JSON", requires = "save")]

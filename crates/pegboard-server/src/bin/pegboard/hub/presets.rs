@@ -22,7 +22,7 @@ pub(crate) async fn presets(client: &Client, command: &HubCommand, output: &Outp
         }
         return Ok(());
     }
-    if let (Some(name), Some(plugin)) = (save, plugin) {
+    if let (Some(name), Some(plugin), Some(project)) = (save, plugin, project) {
         let body = HubPresetAnswer {
             id: String::new(),
             project: project.clone(),
@@ -36,8 +36,8 @@ pub(crate) async fn presets(client: &Client, command: &HubCommand, output: &Outp
         print(&[saved], output);
         return Ok(());
     }
-    let mut query = vec![("project", project.as_str())];
-    query.extend(plugin.as_deref().map(|plugin| ("plugin", plugin)));
+    let named = [("project", project), ("plugin", plugin)];
+    let query: Vec<(&str, &str)> = named.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
     let list: HubPresetList = client.get(&["hub", "presets"], &query).await?;
     if output.json {
         output.data(&list);
@@ -55,7 +55,8 @@ fn print(presets: &[HubPresetAnswer], output: &Output) {
         return;
     }
     let said = |config: &Json| config.as_str().map_or_else(|| config.to_string(), str::to_owned);
-    let row =
-        |preset: &HubPresetAnswer| vec![preset.id.clone(), preset.plugin.clone(), preset.name.clone(), said(&preset.config)];
-    output.table(&["PRESET", "PLUGIN", "NAME", "CONFIG"], presets.iter().map(row).collect());
+    let row = |preset: &HubPresetAnswer| {
+        vec![preset.id.clone(), preset.project.clone(), preset.plugin.clone(), preset.name.clone(), said(&preset.config)]
+    };
+    output.table(&["PRESET", "PROJECT", "PLUGIN", "NAME", "CONFIG"], presets.iter().map(row).collect());
 }

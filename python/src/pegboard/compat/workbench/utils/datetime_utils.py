@@ -22,6 +22,12 @@ def iso8601_to_datetime(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
+def to_the_minute(value: Any) -> Any:
+    """A time as the catalog tells it, for people; anything else as it is."""
+    is_time = isinstance(value, str) and value[10:11] == "T" and value.endswith("Z")
+    return f"{value[:10]} {value[11:16]} UTC" if is_time else value
+
+
 def convert_all_to_iso8601(frame: Any) -> Any:
     for name in frame.select_dtypes(include=["datetime", "datetimetz"]).columns:
         frame[name] = frame[name].map(datetime_to_iso8601)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....utils.datetime_utils import to_the_minute
 from ....utils.markdown_utils import dict_to_markdown, health_tag_markdown, tags_to_markdown
 from ..plugin_interface import PluginInputType, PluginInterface, PluginPage
 
@@ -40,7 +41,7 @@ class EndpointDetails(PluginInterface):
 
     def update_properties(self, data_object: Any, **kwargs: Any) -> list[Any]:
         details = data_object.details()
-        facts = {title: details[key] for title, key in SHOWN if details.get(key) not in (None, "")}
+        facts = {title: to_the_minute(details[key]) for title, key in SHOWN if details.get(key) not in (None, "")}
         text = health_tag_markdown(details["health_tags"]) + "\n" + dict_to_markdown(facts)
         if details.get("workbench_tags"):
             text += f"\n**Tags:** {tags_to_markdown(details['workbench_tags'])}\n"
