@@ -171,8 +171,9 @@ impl Server {
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
         for line in lines.by_ref() {
             eprintln!("{line}");
-            if let Some((_, rest)) = line.split_once("listening on http://") {
-                url = format!("http://{}", rest.trim());
+            // What `serve` listens on goes to the standard output; the link to the first password names it, too.
+            if let Some((_, rest)) = line.split_once("listening on http://").or_else(|| line.split_once("one at http://")) {
+                url = format!("http://{}", rest.split('/').next().unwrap_or_default().trim());
             }
             said.push_str(&line);
             if line.contains(ready) {

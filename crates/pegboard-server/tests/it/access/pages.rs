@@ -221,7 +221,7 @@ fn viewers_are_offered_nothing_that_they_may_not_do() {
         for path in shown.paths(route.path) {
             let (status, page) = shown.page(&viewer, &path);
             if !is_for_viewers(route.access) {
-                let is_told = status == 403 && page.contains("this takes the role") && page.contains("admins");
+                let is_told = status == 403 && page.contains("This takes the role") && page.contains("admins");
                 assert!(is_told, "{path}: {status} {page}");
                 continue;
             }

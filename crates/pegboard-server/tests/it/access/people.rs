@@ -61,7 +61,7 @@ async fn links_and_sessions_that_are_over_are_told_in_a_page_that_says_the_way_o
     let refused = async |path: &str, why: &str| {
         let answer = page(path, "").await.is(404);
         let text = answer.body.as_str().unwrap();
-        for said in ["<h1>", "this link is not good: it was used, it is over, or it never was", "pegboard user link EMAIL"] {
+        for said in ["<h1>", "This link is not good: it was used, it is over, or it never was", "pegboard user link EMAIL"] {
             assert!(text.contains(said), "{why}: {said} in {text}");
         }
         assert!(!text.contains("name=\"password\""), "{why}: {text}");
