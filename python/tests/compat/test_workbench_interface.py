@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from dash import dcc, html
 from dash.exceptions import PreventUpdate
 from workbench.utils.config_manager import ConfigManager
+from workbench.utils.datetime_utils import to_the_minute
 from workbench.utils.plugin_manager import PluginManager
 from workbench.web_interface.components.plugin_interface import PluginInputType, PluginInterface, PluginPage
 from workbench.web_interface.components.plugin_unit_test import PluginUnitTest
@@ -318,3 +320,11 @@ def test_the_unit_test_of_a_plugin():
         PluginUnitTest(Shown)
     with pytest.raises(AssertionError, match="Plugin class has not passed all the PluginInterface validations"):
         PluginUnitTest(type("No", (), {}))
+
+
+def test_times_are_told_to_the_minute_wherever_they_come_from():
+    east = timezone(timedelta(hours=2))
+    for time in ("2026-11-21T17:58:25.067Z", datetime(2026, 11, 21, 17, 58, 25), datetime(2026, 11, 21, 19, 58, 25, tzinfo=east)):
+        assert to_the_minute(time) == "2026-11-21 17:58 UTC"
+    for other in ("wine_data", 54, None, "17:58Z"):
+        assert to_the_minute(other) == other

@@ -171,7 +171,7 @@ fn no_page_has_a_serious_fault_jumps_or_is_heavy() {
     for pattern in patterns.iter().filter(is_page) {
         assert!(paths.iter().any(|path| fits(pattern, path)), "no page of `{pattern}` is looked at");
     }
-    paths.extend(["/ui/dash/", "/ui/dash/models?name=alpha", "/ui/dash/data_sources", "/ui/dash/plugins"].map(str::to_owned));
+    paths.extend(["/ui/dash/", "/ui/dash/models?name=alpha", "/ui/dash/data_sources", "/ui/dash/status"].map(str::to_owned));
     browser.forget_everything();
     let mut found = Vec::new();
     for path in paths {

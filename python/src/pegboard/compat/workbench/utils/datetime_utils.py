@@ -23,7 +23,9 @@ def iso8601_to_datetime(text: str) -> datetime:
 
 
 def to_the_minute(value: Any) -> Any:
-    """A time as the catalog tells it, for people; anything else as it is."""
+    """A time as the catalog or a frame tells it, for people; anything else as it is."""
+    if isinstance(value, datetime):
+        value = datetime_to_iso8601(value)
     is_time = isinstance(value, str) and value[10:11] == "T" and value.endswith("Z")
     return f"{value[:10]} {value[11:16]} UTC" if is_time else value
 
