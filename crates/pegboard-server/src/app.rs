@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::access::{Accounts, Audit, Credentials, LocalKeys, Openid};
 use crate::api::shape::StoreStatus;
 use crate::config::Settings;
-use crate::dashboard::Dashboard;
+use crate::dashboard::{Dashboard, Memory};
 use crate::flowdapt::Sampler;
 use crate::hub::Polls;
 use crate::metrics::Metrics;
@@ -76,6 +76,8 @@ pub struct Shared {
     pub(crate) polls: Polls,
     /// Panels, views and pages.
     pub(crate) dashboard: Dashboard,
+    /// Memory of the workers.
+    pub(crate) memory: Memory,
     /// Templates of the pages.
     pub(crate) pages: Pages,
     /// What the store held when it was counted last.
@@ -112,6 +114,7 @@ impl App {
             flowdapt,
             polls,
             dashboard: Dashboard::default(),
+            memory: Memory::default(),
             pages: Pages::default(),
             counted: Mutex::default(),
             started,

@@ -17,8 +17,8 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::permissions;
 use super::shape::{ErrorAnswer, ErrorBody, InstallBody, InstallNews, PluginAnswer, PluginList, Progress, UpgradeBody};
+use super::workers::look_at_memory;
 use crate::app::App;
-use crate::dashboard::Memory;
 use crate::directory;
 use crate::error::ApiError;
 use crate::extract::JsonBody;
@@ -37,11 +37,7 @@ pub(crate) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
     let bounds = app.engine.bounds(record.name.as_str());
     let mut answer = PluginAnswer::new(record, &app.engine.workers(), &app.engine.plugins());
     let processes: Vec<u32> = answer.workers.iter().filter_map(|worker| worker.process_id).collect();
-    // The engine itself looks only where there is a limit.
-    let memory = Memory::default().of(&processes).await;
-    for worker in &mut answer.workers {
-        worker.memory_bytes = worker.memory_bytes.or_else(|| memory.get(&worker.process_id?).copied());
-    }
+    look_at_memory(&app, &mut answer.workers).await;
     let process = processes.first().copied();
     Ok(Json(PluginAnswer { permissions: Some(permissions::of(bounds, process).await), ..answer }))
 }

@@ -27,7 +27,7 @@ impl Memory {
     pub(crate) async fn of(&self, processes: &[u32]) -> BTreeMap<u32, u64> {
         let due: Vec<u32> = {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known.retain(|process, _| processes.contains(process));
+            known.retain(|process, known| processes.contains(process) || known.when.elapsed() < GOOD);
             let is_good = |process: &u32| known.get(process).is_some_and(|known| known.when.elapsed() < GOOD);
             processes.iter().filter(|process| !is_good(process)).copied().collect()
         };
@@ -43,7 +43,7 @@ impl Memory {
             let _ = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(look)).await;
         }
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().filter_map(|(process, known)| Some((*process, known.bytes?))).collect()
+        processes.iter().filter_map(|process| Some((*process, known.get(process)?.bytes?))).collect()
     }
 }
 

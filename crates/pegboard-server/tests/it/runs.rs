@@ -142,6 +142,11 @@ fn a_second_ctrl_c_leaves_a_run_that_takes_its_time_and_says_so() {
         let is_busy = workers["workers"].as_array().unwrap().iter().any(|worker| worker["state"] == "busy");
         (is_busy && run["stages"][0]["state"] == "running").then_some(())
     });
+    until("its worker's memory", || {
+        let workers = world.get("/api/v1/workers");
+        workers["workers"].as_array().unwrap().iter().any(|worker| worker["memory_bytes"].as_u64() > Some(1 << 20)).then_some(())
+    });
+    assert!(world.get("/api/v1/workers?memory=false")["workers"][0]["memory_bytes"].is_null(), "nobody looked");
     signal(&client, "INT");
     let mut stderr = BufReader::new(client.stderr.take().unwrap());
     let mut said = String::new();

@@ -27,7 +27,7 @@ pub(super) const PAGES: &[Page] = &[
         path: "/ui/plugins/packages",
         template: "plugins/packages.html",
         section: "plugins",
-        asks: &[must("installed", "/api/v1/plugins")],
+        asks: &[must("installed", "/api/v1/plugins"), may("workers", "/api/v1/workers")],
     },
     Page {
         path: "/ui/plugins/packages/{name}",

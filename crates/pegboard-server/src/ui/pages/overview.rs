@@ -14,7 +14,7 @@ pub(super) const PAGES: &[Page] = &[Page {
         may("running", "/api/v1/runs?limit=1000&state=running"),
         must("sessions", "/api/v1/hub/sessions?limit=8"),
         may("triggers", "/api/v1/triggers"),
-        may("workers", "/api/v1/workers"),
+        may("workers", "/api/v1/workers?memory=false"),
         must("projects", "/api/v1/projects"),
         may("dashboard", "/api/v1/dashboard/plugins"),
         may("models", "/api/v1/catalog/model?limit=100"),
