@@ -37,7 +37,7 @@ pub(super) const PAGES: &[Page] = &[
             PROJECT,
             must(
                 "assets",
-                "/api/v1/projects/{{ id|urlencode }}/assets?limit=60&tasks=true&skip={{ query.skip|default(0)|urlencode }}\
+                "/api/v1/projects/{{ id|urlencode }}/assets?limit=36&tasks=true&skip={{ query.skip|default(0)|urlencode }}\
                  &stage={{ query.stage|default('')|urlencode }}&batch={{ query.batch|default('')|urlencode }}\
                  &name={{ query.name|default('')|urlencode }}",
             ),
