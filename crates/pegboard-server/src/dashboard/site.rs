@@ -90,7 +90,9 @@ impl SitePanel {
         let notice = node::html("Div", json!({ "id": self.notice(), "children": self.trouble() }));
         let body = node::html(
             "Div",
-            json!({ "id": format!("{}-body", self.wrapper()), "className": "pegboard-panel-body", "children": [self.panel.layout] }),
+            // What is wider than its place scrolls, by keyboard, too.
+            json!({ "id": format!("{}-body", self.wrapper()), "className": "pegboard-panel-body", "tabIndex": 0,
+                "children": [self.panel.layout] }),
         );
         let stamp = node::store(&self.stamp(), json!(self.edition));
         let mut children = vec![notice, body, stamp];
